@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+# Builds nestling, its initramfs and its tests. `make help` says what there is to make.
+
+VERSION := 0.1.0
+# Prefix of an Arm GNU toolchain; Debian's is installed if it is the one named and missing.
+CROSS_COMPILE ?= aarch64-linux-gnu-
+# Flat binaries, bundled into the program; the first is what runs if none is named.
+PAYLOAD ?= build/payloads/hello.bin
+
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+# A rule's command is shown as one short line; V=1 shows it whole.
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+ifneq ($(words $(CURDIR)),1)
+$(error There are blanks in the path of this directory, $(CURDIR): make cannot deal with them)
+endif
+
+# ---- what there is ----
+
+CRT := start string print thread
+DEVICES := finisher flash pl011 pl031
+VMM := bus console fdt format_flat init load loop machine main memory options probe report run system vcpu vm walk
+PAYLOADS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
+# What they share; a payload links what of it it uses.
+GUEST := guest irq mmu start vectors
+UNIT_TESTS := bus console fdt finisher flash memory options pl011 pl031 print string vcpu walk
+SYSTEM_TESTS := binary console guest host pl011 run tools
+
+OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
+	build/vmm/bundle.o
+
+
+.PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check
+.PHONY: FORCE
+
+all: build/nestling build/rootfs.cpio $(PAYLOADS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
+
+run: ## boot a host in QEMU and the bundled payload in it
+	./qemu-run.sh
+
+help: ## this text
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+clean: ## remove what was built, but not what was fetched
+	rm -rf $(filter-out build/sysroot,$(wildcard build/*))
+
+# ---- what it takes: packages are installed when something of them is missing ----
+
+HOST_TOOLS := dtc:device-tree-compiler cpio:cpio
+ifeq ($(CROSS_COMPILE),aarch64-linux-gnu-)
+HOST_TOOLS += aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+endif
+
+RUN_TOOLS := qemu-system-aarch64:qemu-system-arm
+TEST_TOOLS := gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/libfdt.h:libfdt-dev \
+	/usr/include/cmocka.h:libcmocka-dev prove:perl
+CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck
+
+# All that the goals will take is asked for at once: one command installs it.
+CHECKING := $(filter check format,$(MAKECMDGOALS))
+TESTING := $(CHECKING)$(filter test unit coverage,$(MAKECMDGOALS))
+RUNNING := $(TESTING)$(filter tools-run system,$(MAKECMDGOALS))
+tools-build:
+	@tools/need.sh $(HOST_TOOLS) $(if $(RUNNING),$(RUN_TOOLS)) $(if $(TESTING),$(TEST_TOOLS)) \
+		$(if $(CHECKING),$(CHECK_TOOLS))
+tools-run: tools-build
+	@tools/need.sh $(RUN_TOOLS)
+tools-test: tools-run
+	@tools/need.sh $(TEST_TOOLS)
+tools-check: tools-test
+	@tools/need.sh $(CHECK_TOOLS)
+
+# musl's headers and gcc driver, the kernel's headers, libfdt, busybox and a kernel, all for arm64.
+SYSROOT := build/sysroot
+$(SYSROOT)/.complete: tools/sysroot.sh | tools-build
+	@tools/sysroot.sh $(SYSROOT) musl-dev linux-libc-dev libfdt-dev busybox-static \
+		linux-image-cloud-arm64
+	@touch $@
+
+# ---- the program ----
+
+export REALGCC := $(CROSS_COMPILE)gcc
+MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
+
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
+# The C dialect and the headers, for the compiler and for the checkers.
+INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
+DIALECT := -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' $(INCLUDES)
+CFLAGS := $(DIALECT) $(WARNINGS) -Os -g -fPIE -fvisibility=hidden -fno-common \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+	-fstack-protector-strong -mbranch-protection=standard -mno-outline-atomics
+LDFLAGS := -static-pie -nostdlib -nostartfiles -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro \
+	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-T,crt/program.lds
+
+build/%.o: %.c Makefile | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CC)$(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# libfdt's own loops need no help from gcc to become calls of memcpy; string.c's must not.
+build/crt/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
+
+build/vmm/bundle.o: vmm/bundle.S build/bundle.inc build/machine-gicv2.dtb build/machine-gicv3.dtb
+	@mkdir -p $(@D)
+	$(call say,AS)$(MUSL_GCC) -c $< -o $@
+
+# Rewritten when PAYLOAD names something else or something newer, and touched only then.
+build/bundle.inc: $(PAYLOAD) FORCE
+	@mkdir -p $(@D)
+	@new=$$(for file in $(PAYLOAD); do echo "payload $$(basename "$$file" .bin), $$file"; done); \
+	if [ "$$new" != "$$(cat $@ 2>/dev/null)" ] || [ -n "$$(find -L $(PAYLOAD) -newer $@)" ]; then \
+		echo "$$new" >$@; \
+	fi
+
+build/machine-gicv%.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -DGIC=$* -x assembler-with-cpp -P $< | \
+		dtc -I dts -O dtb -o $@ -
+
+build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
+	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
+
+build/nestling: build/nestling.debug
+	$(call say,STRIP)$(CROSS_COMPILE)strip $< -o $@
+
+build/thread-test: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
+	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
+
+# ---- what runs in the guest ----
+
+PAYLOAD_CFLAGS := -std=gnu11 -ffreestanding $(WARNINGS) -Os -g -fno-pie -fno-stack-protector \
+	-ffunction-sections -fdata-sections -mgeneral-regs-only -mstrict-align \
+	-mno-outline-atomics
+
+build/payloads/%.o: payloads/%.c payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CC)$(MUSL_GCC) $(PAYLOAD_CFLAGS) -c $< -o $@
+
+build/payloads/%.o: payloads/%.S payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,AS)$(MUSL_GCC) -c $< -o $@
+
+build/payloads/guest.a: $(GUEST:%=build/payloads/%.o)
+	$(call say,AR)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
+
+build/payloads/payload.lds: payloads/payload.lds vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CPP)$(CROSS_COMPILE)cpp -P -x assembler-with-cpp $< -o $@
+
+build/payloads/%.elf: build/payloads/%.o build/payloads/guest.a build/payloads/payload.lds
+	$(call say,LD)$(CROSS_COMPILE)ld -static --gc-sections --undefined=_start \
+		-T build/payloads/payload.lds $(filter %.o %.a,$^) -o $@
+
+build/payloads/%.bin: build/payloads/%.elf
+	$(call say,OBJCOPY)$(CROSS_COMPILE)objcopy -O binary $< $@
+
+# ---- tests ----
+
+# The same sources natively, under sanitizers; crt's get a prefix, the machine's libc is their oracle.
+UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+CRT_UNIT_CFLAGS := $(UNIT_CFLAGS) -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns \
+	-include tests/unit/rename.h
+
+build/unit/crt-%.o: crt/%.c crt/crt.h crt/sys.h tests/unit/rename.h Makefile | tools-test
+	@mkdir -p $(@D)
+	$(call say,CC)gcc $(CRT_UNIT_CFLAGS) -c $< -o $@
+
+build/unit/crt.a: build/unit/crt-print.o build/unit/crt-string.o
+	$(call say,AR)ar rcs $@ $^
+
+# A test links the source that it is about; what else that needs is a stand-in in the test.
+unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c) build/unit/crt.a)
+.SECONDEXPANSION:
+$(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_source,%) \
+		tests/unit/unit.h tests/unit/reports.h Makefile | tools-test $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt
+
+# KVM's interface is another one on every architecture: the guest's, not the developer's.
+console_CFLAGS = $(vcpu_CFLAGS)
+vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
+
+# Of the two the checks come first: they are quicker, and tests want the machine for themselves.
+build/unit/console.t: devices/pl011.c
+
+test: $(filter check,$(MAKECMDGOALS))
+test: unit coverage system ## all tests, in one TAP summary
+	CMOCKA_MESSAGE_OUTPUT=tap prove --timer $(UNIT_TESTS:%=build/unit/%.t) \
+		$(SYSTEM_TESTS:%=tests/system/%.t)
+
+# Of devices/, by their unit tests alone.
+coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at least
+	@rm -rf build/coverage; mkdir -p build/coverage
+	@for device in $(DEVICES); do \
+		gcc $(UNIT_CFLAGS) --coverage -c devices/$$device.c -o build/coverage/$$device.o && \
+		gcc $(UNIT_CFLAGS) --coverage build/coverage/$$device.o -x c tests/unit/$$device.c \
+			-o build/coverage/$$device -lcmocka && \
+		build/coverage/$$device >/dev/null 2>&1 || exit 1; \
+	done
+	@cd build/coverage && gcov -n $(DEVICES:%=%.gcda) | awk -F '[:%]' \
+		"/^File 'devices.*c'/ { file = \$$0 } \
+		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
+
+unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine-gicv2.dtb build/machine-gicv3.dtb
+system: tools-run all build/test-rootfs.cpio
+
+# ---- checks ----
+
+C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
+SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh \
+	tests/*/*.t)
+TIDY := clang-tidy --quiet
+TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
+
+check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, cppcheck, shellcheck
+	clang-format --dry-run --Werror $(C_FILES)
+	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM:%=vmm/%.c) tests/system/thread-test.c \
+		-- $(TIDY_FLAGS) $(DIALECT)
+	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
+	$(TIDY) $(filter-out %/vcpu.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
+	$(TIDY) tests/unit/vcpu.c -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+		--std=c11 -Icrt -DVERSION='""' crt devices vmm payloads
+	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
+
+format: tools-check ## bring the C files into form
+	clang-format -i $(C_FILES)
+
+# ---- initramfs ----
+
+build/rootfs.cpio: rootfs/nestling.list rootfs/pack.sh build/nestling
+	$(call say,PACK)rootfs/pack.sh $@ <$<
+
+build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh build/nestling \
+		build/thread-test $(PAYLOADS:%=build/payloads/%.bin)
+	$(call say,PACK)rootfs/pack.sh $@ <$<
+
+-include $(OBJECTS:.o=.d) $(wildcard build/unit/*.d)
+.SECONDARY:

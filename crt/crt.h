@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C runtime: what a program without a libc still needs, and no more.
+ *
+ * Who uses it: vmm/ and the freestanding test programs. It knows Linux and the CPU, nothing of KVM.
+ * Functions named as in ISO C or POSIX do what those say, restricted as their comment tells.
+ */
+#ifndef CRT_H
+#define CRT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- start.c ---- */
+
+/* Value of one entry of the auxiliary vector (AT_*, getauxval(3)); 0 where the kernel gave none. */
+unsigned long getauxval(unsigned long type);
+
+/* exit(3) ends every thread of the program. Nothing is flushed: nothing is buffered. */
+
+/* The CPU's virtual counter (CNTVCT_EL0), and how often a second it counts (CNTFRQ_EL0). */
+uint64_t counter_value(void);
+uint64_t counter_frequency(void);
+
+/* ---- print.c ---- */
+
+/*
+ * Formatted print. Conversions: %d %i %u %x %c %s %p %%; flags 0 - #; width; precision of %s; `*`
+ * for both; h l ll z as length. Anything else traps: a format is ours, never a user's.
+ */
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+int snprintf(char *buffer, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same to a descriptor, of any length. Returns bytes written or the negative errno of write. */
+int vdprintf(int fd, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+int dprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes all of it, through EINTR, short writes and a full non-blocking pipe. 0 or negative errno.
+ */
+int write_all(int fd, const void *data, size_t size);
+
+/* "ENOENT (no such file or directory)" for a positive errno; never NULL, never freed. */
+const char *error_text(int error);
+
+/* ---- thread.c ---- */
+
+/* A futex lock: 0 free, 1 held, 2 held and somebody waits. All zero is a free lock. */
+struct lock {
+	uint32_t state;
+};
+
+void lock_acquire(struct lock *lock);
+void lock_release(struct lock *lock);
+
+/* A thread with its own stack above a guard page. Owned by whoever started it, until joined. */
+struct thread {
+	uint32_t id; /* kernel's thread id; 0 once it has ended */
+	void *stack; /* lowest address of guard page and stack */
+	size_t size; /* bytes of both */
+};
+
+/* Runs function(argument) on a thread of its own. 0, or the negative errno of mmap or clone. */
+int thread_start(struct thread *thread, void (*function)(void *), void *argument);
+
+/* Waits until it has ended and gives its stack back. */
+void thread_join(struct thread *thread);
+
+#endif

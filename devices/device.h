@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device is to the rest, and the rest to a device.
+ *
+ * Who uses it: every device, the bus that calls it, the table of the machine that places it. A
+ * device knows its registers; where it lies, what its interrupt is called and who listens is not
+ * its business. Nothing in devices/ includes more than this file and C's freestanding headers.
+ *
+ * Whoever calls a device's functions holds that device's lock; so does a device that uses its
+ * wires.
+ */
+#ifndef DEVICES_DEVICE_H
+#define DEVICES_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * One device's behaviour. `offset` counts bytes from the device's base and offset + size never
+ * passes its end; `size` is 1, 2, 4 or 8 bytes; values are little-endian and zero above `size`.
+ * Every access has a defined answer: a device never fails, whatever its guest does.
+ */
+struct device_ops {
+	const char *name;
+	uint64_t (*read)(void *device, uint64_t offset, unsigned size);
+	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
+	void (*reset)(void *device);  /* to the state after power-on; keeps its wires */
+	void (*expire)(void *device); /* its timer has run out; NULL: it has none */
+};
+
+/* The wire from a device to the interrupt controller: active high, level-sensitive. */
+struct irq_line {
+	void (*set)(void *controller, unsigned number, bool level);
+	void *controller;
+	unsigned number; /* the controller's name for this wire */
+	bool level;	 /* what the controller was told last */
+};
+
+/* Tells the controller, if it does not know yet: that is a system call. */
+static inline void irq_line_set(struct irq_line *line, bool level)
+{
+	if (line->level == level)
+		return;
+	line->level = level;
+	line->set(line->controller, line->number, level);
+}
+
+/* The wire from a device to its one-shot timer. */
+#define TIMER_OFF UINT64_MAX
+
+struct timer_line {
+	/* To run out so many nanoseconds from now, instead of when it was to before; or TIMER_OFF.
+	 */
+	void (*set)(void *clock, unsigned number, uint64_t nanoseconds);
+	void *clock;
+	unsigned number; /* the clock's name for this timer */
+};
+
+static inline void timer_line_set(const struct timer_line *line, uint64_t nanoseconds)
+{
+	line->set(line->clock, line->number, nanoseconds);
+}
+
+#endif

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Arm PrimeCell UART PL011, revision r1p5 (Arm DDI 0183; sections below are this manual's).
+ *
+ * Who calls it: the bus, by pl011_ops; the console, at the other end of the line. Touches its own
+ * struct and its wires.
+ *
+ * The line is infinitely fast: a byte written to DR has left before the next access, unless the
+ * line itself wants no more. As on QEMU's, whose images must run here, bytes leave even if UARTEN
+ * or TXE is off, and come in if RXE is on; and an access narrower than a register, wherever in it,
+ * means its lower bits.
+ */
+#include "pl011.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* FR, 3.3.3 */
+#define FR_CTS 0x001
+#define FR_DSR 0x002
+#define FR_DCD 0x004
+#define FR_BUSY 0x008
+#define FR_RXFE 0x010
+#define FR_TXFF 0x020
+#define FR_RXFF 0x040
+#define FR_TXFE 0x080
+#define FR_RI 0x100
+/* DR, 3.3.1: errors of the byte */
+#define DR_FE 0x100
+#define DR_BE 0x400
+#define DR_OE 0x800
+#define DR_BREAK (DR_BE | DR_FE) /* a break is a byte of zero without a stop bit */
+/* LCR_H, 3.3.7 */
+#define LCR_BRK 0x01
+#define LCR_FEN 0x10
+/* CR, 3.3.8 */
+#define CR_LBE 0x0080
+#define CR_RXE 0x0200
+#define CR_DTR 0x0400
+#define CR_RTS 0x0800
+#define CR_OUT1 0x1000
+#define CR_OUT2 0x2000
+/* RIS, MIS, IMSC, ICR, 3.3.10 to 3.3.13 */
+#define INT_RI 0x001
+#define INT_CTS 0x002
+#define INT_DCD 0x004
+#define INT_DSR 0x008
+#define INT_RX 0x010
+#define INT_TX 0x020
+#define INT_RT 0x040
+#define INT_FE 0x080
+#define INT_OE 0x400
+
+/* What an access does beyond the table's masks. */
+enum kind {
+	NOTHING,  /* reads as its reset value, writes are dropped */
+	STORED,	  /* reads as written, under the mask; `stored` says where */
+	DATA,	  /* DR */
+	ERRORS,	  /* RSR and ECR */
+	FLAGS,	  /* FR */
+	RAW,	  /* RIS */
+	MASKED,	  /* MIS */
+	CLEARING, /* ICR */
+};
+
+struct reg {
+	uint16_t reset;
+	uint16_t mask; /* bits that can be written */
+	uint8_t kind;
+	uint8_t stored;
+};
+
+/* One row a register, at its offset / 4 (3.2, table 3-1). Where there is none, reads give zero. */
+static const struct reg registers[] = {
+	[0x000 / 4] = { 0, 0x00ff, DATA, 0 },		     /* DR, 3.3.1 */
+	[0x004 / 4] = { 0, 0xffff, ERRORS, 0 },		     /* RSR and ECR, 3.3.2 */
+	[0x018 / 4] = { 0, 0, FLAGS, 0 },		     /* FR, 3.3.3 */
+	[0x020 / 4] = { 0, 0x00ff, STORED, PL011_ILPR },     /* 3.3.4 */
+	[0x024 / 4] = { 0, 0xffff, STORED, PL011_IBRD },     /* 3.3.5 */
+	[0x028 / 4] = { 0, 0x003f, STORED, PL011_FBRD },     /* 3.3.6 */
+	[0x02c / 4] = { 0, 0x00ff, STORED, PL011_LCR_H },    /* 3.3.7 */
+	[0x030 / 4] = { 0x300, 0xff87, STORED, PL011_CR },   /* 3.3.8 */
+	[0x034 / 4] = { 0x012, 0x003f, STORED, PL011_IFLS }, /* 3.3.9 */
+	[0x038 / 4] = { 0, 0x07ff, STORED, PL011_IMSC },     /* 3.3.10 */
+	[0x03c / 4] = { 0, 0, RAW, 0 },			     /* RIS, 3.3.11 */
+	[0x040 / 4] = { 0, 0, MASKED, 0 },		     /* MIS, 3.3.12 */
+	[0x044 / 4] = { 0, 0x07ff, CLEARING, 0 },	     /* ICR, 3.3.13 */
+	[0x048 / 4] = { 0, 0x0007, STORED, PL011_DMACR },    /* 3.3.14 */
+};
+
+/* PeriphID0..3 and PCellID0..3 (3.3.15, 3.3.16), the last registers of the page. */
+#define IDENTIFICATION 0xfe0
+static const struct reg identification[] = {
+	{ .reset = 0x11 }, { .reset = 0x10 }, { .reset = 0x34 }, { .reset = 0x00 },
+	{ .reset = 0x0d }, { .reset = 0xf0 }, { .reset = 0x05 }, { .reset = 0xb1 },
+};
+
+static const struct reg *find(uint64_t offset)
+{
+	static const struct reg none = { .kind = NOTHING };
+
+	if (offset / 4 < ARRAY_SIZE(registers))
+		return &registers[offset / 4];
+	if (offset >= IDENTIFICATION && (offset - IDENTIFICATION) / 4 < ARRAY_SIZE(identification))
+		return &identification[(offset - IDENTIFICATION) / 4];
+	return &none;
+}
+
+/* The one place where the interrupt's level is computed (2.8: UARTINTR is the or of what MIS
+ * shows). */
+static void update_irq(struct pl011 *uart)
+{
+	irq_line_set(&uart->irq, (uart->raw & uart->stored[PL011_IMSC]) != 0);
+}
+
+/* ---- receiving ---- */
+
+static unsigned depth(const struct pl011 *uart)
+{
+	return uart->stored[PL011_LCR_H] & LCR_FEN ? PL011_FIFO : 1;
+}
+
+/* Bytes that raise RX (3.3.9): an eighth, a quarter, half, three quarters, seven eighths. */
+static unsigned receive_trigger(const struct pl011 *uart)
+{
+	static const uint8_t eighths[] = {
+		1, 2, 4, 6, 7, 7, 7, 7
+	}; /* the last three are reserved */
+
+	return depth(uart) == 1 ? 1 : PL011_FIFO / 8 * eighths[uart->stored[PL011_IFLS] >> 3];
+}
+
+/*
+ * Bytes that wait are announced by RT when none has come for 32 bit times (2.8.4): a byte has 16
+ * clocks times the divisor a bit. A divisor of zero is no rate at all; then RT comes at once.
+ */
+static void start_timeout(struct pl011 *uart)
+{
+	uint64_t clocks = 32ull * 16 * uart->divisor / 64;
+
+	timer_line_set(&uart->timer, uart->count ? clocks * 1000000000 / uart->clock : TIMER_OFF);
+}
+
+/* RX follows the level (2.8.1); RT ends with the last byte. */
+static void update_receive(struct pl011 *uart)
+{
+	if (uart->count >= receive_trigger(uart))
+		uart->raw |= INT_RX;
+	else
+		uart->raw &= (uint16_t)~INT_RX;
+	if (uart->count == 0) {
+		uart->raw &= (uint16_t)~INT_RT;
+		start_timeout(uart);
+	}
+}
+
+/* A byte reaches the receiver, by the line or by the loop back. */
+static void push(struct pl011 *uart, uint16_t byte)
+{
+	if (uart->count == depth(uart)) {
+		uart->overrun = true;
+		uart->errors |= DR_OE >> 8;
+		uart->raw |= INT_OE;
+		return;
+	}
+	uart->overrun = false;
+	uart->fifo[(uart->first + uart->count++) % PL011_FIFO] = byte;
+	/* FE, PE and BE stand in the same order in DR and in RIS. */
+	uart->raw |= (uint16_t)((byte >> 8 & 7) * INT_FE);
+}
+
+/* After the last of the bytes that came together. */
+static void pushed(struct pl011 *uart)
+{
+	update_receive(uart);
+	start_timeout(uart);
+}
+
+static void tell_if_empty(struct pl011 *uart, bool seen)
+{
+	if (uart->count == 0 && pl011_room(uart))
+		uart->empty(uart->line, seen);
+}
+
+static uint16_t pop(struct pl011 *uart)
+{
+	uint16_t byte = 0;
+
+	if (uart->count) {
+		byte = uart->fifo[uart->first];
+		uart->first = (uart->first + 1) % PL011_FIFO;
+		uart->count--;
+	}
+	uart->errors = (uint16_t)((uart->errors & DR_OE >> 8) | byte >> 8);
+	update_receive(uart);
+	tell_if_empty(uart, false);
+	return byte | (uart->overrun ? DR_OE : 0);
+}
+
+unsigned pl011_room(const struct pl011 *uart)
+{
+	uint16_t cr = uart->stored[PL011_CR];
+
+	return cr & CR_RXE && !(cr & CR_LBE) ? depth(uart) - uart->count : 0;
+}
+
+void pl011_receive(struct pl011 *uart, const uint8_t *bytes, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		push(uart, bytes[i]);
+	pushed(uart);
+	update_irq(uart);
+}
+
+void pl011_receive_break(struct pl011 *uart)
+{
+	push(uart, DR_BREAK);
+	pushed(uart);
+	update_irq(uart);
+}
+
+static void pl011_expire(void *device)
+{
+	struct pl011 *uart = device;
+
+	if (uart->count)
+		uart->raw |= INT_RT;
+	update_irq(uart);
+}
+
+/* ---- transmitting ---- */
+
+/* What is sent in loopback is received, if the receiver is on. */
+static void loop_back(struct pl011 *uart, uint16_t byte)
+{
+	uint16_t on = CR_LBE | CR_RXE;
+
+	if ((uart->stored[PL011_CR] & on) != on)
+		return;
+	push(uart, byte);
+	pushed(uart);
+}
+
+/*
+ * The FIFO empties at once: that is a passage through the trigger level, which raises TX (2.8.2).
+ * While the line wants no more it is full, and TX comes when the line is ready.
+ */
+static void transmit(struct pl011 *uart, uint8_t byte)
+{
+	if (uart->stored[PL011_CR] & CR_LBE) {
+		loop_back(uart, byte);
+	} else {
+		uart->blocked = !uart->transmit(uart->line, byte);
+	}
+	if (uart->blocked)
+		uart->raw &= (uint16_t)~INT_TX;
+	else
+		uart->raw |= INT_TX;
+}
+
+void pl011_ready(struct pl011 *uart)
+{
+	if (!uart->blocked)
+		return;
+	uart->blocked = false;
+	uart->raw |= INT_TX;
+	update_irq(uart);
+}
+
+/* ---- modem ---- */
+
+/* Modem outputs feed the inputs in loopback (3.3.8, LBE); nothing is connected to them otherwise.
+ */
+static const struct {
+	uint16_t output, flag, interrupt;
+} modem[] = {
+	{ CR_RTS, FR_CTS, INT_CTS },
+	{ CR_DTR, FR_DSR, INT_DSR },
+	{ CR_OUT1, FR_DCD, INT_DCD },
+	{ CR_OUT2, FR_RI, INT_RI },
+};
+
+/* A change of an input raises its interrupt (2.8.3). */
+static void update_modem(struct pl011 *uart)
+{
+	uint16_t cr = uart->stored[PL011_CR];
+
+	for (size_t i = 0; i < ARRAY_SIZE(modem); i++) {
+		bool now = cr & CR_LBE && cr & modem[i].output;
+
+		if (now == !(uart->modem & modem[i].flag)) {
+			uart->modem ^= modem[i].flag;
+			uart->raw |= modem[i].interrupt;
+		}
+	}
+}
+
+/* ---- registers ---- */
+
+static uint16_t flags(const struct pl011 *uart)
+{
+	return uart->modem | (uart->blocked ? FR_TXFF | FR_BUSY : FR_TXFE) |
+	       (uart->count == 0 ? FR_RXFE : 0) | (uart->count == depth(uart) ? FR_RXFF : 0);
+}
+
+/*
+ * LCR_H: puts the divisor in force; switching the FIFOs off empties them; a break may come back. On
+ * QEMU's, switching them on loses the byte that is there, too: here what was typed before a guest
+ * sets up its UART stays.
+ */
+static void line_control(struct pl011 *uart, uint16_t before)
+{
+	uint16_t now = uart->stored[PL011_LCR_H];
+
+	uart->divisor = uart->stored[PL011_IBRD] * 64u + uart->stored[PL011_FBRD];
+	if (before & ~now & LCR_FEN)
+		uart->count = 0;
+	update_receive(uart);
+	if (now & ~before & LCR_BRK)
+		loop_back(uart, DR_BREAK);
+}
+
+static void store(struct pl011 *uart, enum pl011_register which, uint16_t value)
+{
+	uint16_t before = uart->stored[which];
+
+	uart->stored[which] = value;
+	switch (which) {
+	case PL011_LCR_H:
+		line_control(uart, before);
+		break;
+	case PL011_CR:
+		update_modem(uart);
+		break;
+	case PL011_IFLS:
+		update_receive(uart);
+		break;
+	default:
+		break;
+	}
+	if (which == PL011_CR || which == PL011_LCR_H)
+		tell_if_empty(uart, false);
+}
+
+/* An interrupt whose cause still stands comes again: with the next byte, or when none comes. */
+static void clear_interrupts(struct pl011 *uart, uint16_t which)
+{
+	uart->raw &= (uint16_t)~which;
+	if (which & (INT_RX | INT_RT) && uart->count)
+		start_timeout(uart);
+}
+
+static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
+{
+	uint64_t value;
+
+	switch (reg->kind) {
+	case STORED:
+		return uart->stored[reg->stored];
+	case DATA:
+		value = pop(uart);
+		update_irq(uart);
+		return value;
+	case ERRORS:
+		return uart->errors;
+	case FLAGS:
+		value = flags(uart);
+		tell_if_empty(uart, true);
+		return value;
+	case RAW:
+		return uart->raw;
+	case MASKED:
+		return uart->raw & uart->stored[PL011_IMSC];
+	case CLEARING: /* write-only */
+	default:
+		return reg->reset;
+	}
+}
+
+static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t value)
+{
+	value &= reg->mask;
+	switch (reg->kind) {
+	case STORED:
+		store(uart, reg->stored, value);
+		break;
+	case DATA:
+		transmit(uart, (uint8_t)value);
+		break;
+	case ERRORS: /* ECR: any value clears */
+		uart->errors = 0;
+		break;
+	case CLEARING:
+		clear_interrupts(uart, value);
+		break;
+	default:
+		return;
+	}
+	update_irq(uart);
+}
+
+/* 64 bits are two registers, the lower first. */
+static uint64_t pl011_read(void *device, uint64_t offset, unsigned size)
+{
+	uint64_t value = read_register(device, find(offset));
+
+	if (size == 8)
+		value |= read_register(device, find(offset + 4)) << 32;
+	return value;
+}
+
+static void pl011_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	write_register(device, find(offset), (uint16_t)value);
+	if (size == 8)
+		write_register(device, find(offset + 4), (uint16_t)(value >> 32));
+}
+
+static void pl011_reset(void *device)
+{
+	struct pl011 *uart = device;
+
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+		if (registers[i].kind == STORED)
+			uart->stored[registers[i].stored] = registers[i].reset;
+	uart->raw = uart->errors = uart->modem = 0;
+	uart->divisor = 0;
+	uart->first = uart->count = 0;
+	uart->overrun = uart->blocked = false;
+	timer_line_set(&uart->timer, TIMER_OFF);
+	update_irq(uart);
+}
+
+const struct device_ops pl011_ops = {
+	.name = "pl011",
+	.read = pl011_read,
+	.write = pl011_write,
+	.reset = pl011_reset,
+	.expire = pl011_expire,
+};

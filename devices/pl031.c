@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Arm PrimeCell Real Time Clock PL031 (Arm DDI 0224; sections below are this manual's).
+ *
+ * Who calls it: the bus, and the event loop when the alarm is due, by pl031_ops. Touches its own
+ * struct and its wires. The clock always runs: RTCCR cannot stop it (3.3.4).
+ */
+#include "pl031.h"
+
+#define NS_PER_S 1000000000ull
+
+/* Registers of 3.2, table 3-1. */
+#define RTCDR 0x000   /* 3.3.1: the time; read-only */
+#define RTCMR 0x004   /* 3.3.2: when to raise the interrupt */
+#define RTCLR 0x008   /* 3.3.3: sets the time */
+#define RTCCR 0x00c   /* 3.3.4: reads 1, started */
+#define RTCIMSC 0x010 /* 3.3.5 */
+#define RTCRIS 0x014  /* 3.3.6 */
+#define RTCMIS 0x018  /* 3.3.7 */
+#define RTCICR 0x01c  /* 3.3.8 */
+
+/* PeriphID0..3 and PCellID0..3 (3.3.9, 3.3.10), as on QEMU's `virt` machine. */
+#define IDENTIFICATION 0xfe0
+static const uint8_t identification[] = { 0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
+
+static uint32_t now(const struct pl031 *rtc)
+{
+	return (uint32_t)rtc->seconds() + rtc->offset;
+}
+
+/* The one place where the interrupt's level is computed. */
+static void update_irq(struct pl031 *rtc)
+{
+	irq_line_set(&rtc->irq, rtc->raw && rtc->mask);
+}
+
+/* The clock counts up and around: a match that has just passed is 2^32 seconds away. */
+static void set_alarm(struct pl031 *rtc)
+{
+	uint32_t seconds = rtc->match - now(rtc);
+
+	if (seconds == 0)
+		rtc->raw = true;
+	timer_line_set(&rtc->timer, seconds == 0 ? TIMER_OFF : seconds * NS_PER_S);
+}
+
+static void pl031_expire(void *device)
+{
+	struct pl031 *rtc = device;
+
+	/* The timer runs by another clock than the time of day: it may come early, or late. */
+	if ((int32_t)(rtc->match - now(rtc)) <= 0)
+		rtc->raw = true;
+	else
+		set_alarm(rtc);
+	update_irq(rtc);
+}
+
+static uint64_t pl031_read(void *device, uint64_t offset, unsigned size)
+{
+	struct pl031 *rtc = device;
+	uint64_t id = (offset - IDENTIFICATION) / 4;
+
+	(void)size;
+	switch (offset & ~3ull) {
+	case RTCDR:
+		return now(rtc);
+	case RTCMR:
+		return rtc->match;
+	case RTCLR:
+		return rtc->load;
+	case RTCCR:
+		return 1;
+	case RTCIMSC:
+		return rtc->mask;
+	case RTCRIS:
+		return rtc->raw;
+	case RTCMIS:
+		return rtc->raw && rtc->mask;
+	default:
+		return offset >= IDENTIFICATION && id < sizeof identification ? identification[id]
+									      : 0;
+	}
+}
+
+static void pl031_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct pl031 *rtc = device;
+
+	(void)size;
+	switch (offset & ~3ull) {
+	case RTCMR:
+		rtc->match = (uint32_t)value;
+		set_alarm(rtc);
+		break;
+	case RTCLR:
+		rtc->load = (uint32_t)value;
+		rtc->offset += rtc->load - now(rtc);
+		set_alarm(rtc);
+		break;
+	case RTCIMSC:
+		rtc->mask = value & 1;
+		break;
+	case RTCICR:
+		if (value & 1)
+			rtc->raw = false;
+		break;
+	default:
+		return;
+	}
+	update_irq(rtc);
+}
+
+static void pl031_reset(void *device)
+{
+	struct pl031 *rtc = device;
+
+	rtc->offset = rtc->match = rtc->load = 0;
+	rtc->mask = rtc->raw = false;
+	timer_line_set(&rtc->timer, TIMER_OFF);
+	update_irq(rtc);
+}
+
+const struct device_ops pl031_ops = {
+	.name = "pl031",
+	.read = pl031_read,
+	.write = pl031_write,
+	.reset = pl031_reset,
+	.expire = pl031_expire,
+};

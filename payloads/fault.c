@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Claim: an address that nothing backs reads as zero, drops writes, is told once, and ends the run
+ * under --strict.
+ */
+#include "guest.h"
+
+#define NOWHERE 0x30000000
+
+void guest_main(const void *device_tree)
+{
+	(void)device_tree;
+	print("reading\n");
+	if (read32(NOWHERE) != 0)
+		finish(2);
+	write32(NOWHERE, 1);
+	if (read32(NOWHERE) != 0)
+		finish(3);
+	print("read 0\n");
+}

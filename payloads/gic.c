@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Claim: the interrupt controller is the one that the device tree names; it delivers a CPU's own
+ * interrupts and the UART's, while they are enabled and as long as their level is high.
+ */
+#include "guest.h"
+
+#define UART_INTID (32 + UART_SPI)
+#define DR 0x00
+#define IMSC 0x38
+#define ICR 0x44
+#define TX 0x20
+
+static volatile unsigned software, uart;
+
+void guest_interrupt(unsigned intid)
+{
+	if (intid == UART_INTID) {
+		/* Level-sensitive: unless its cause goes it comes again. */
+		if (++uart % 3 == 0)
+			write32(UART_BASE + ICR, TX);
+	} else {
+		check(intid == 5);
+		software++;
+	}
+}
+
+/* What is pending is taken now. */
+static void take_interrupts(void)
+{
+	unmask_interrupts();
+	for (unsigned i = 0; i < 1000; i++)
+		__asm__ volatile("isb" ::: "memory");
+	mask_interrupts();
+}
+
+void guest_main(const void *device_tree)
+{
+	unsigned typer = read32(GIC_DIST_BASE + 4);
+	unsigned version = gic_version(device_tree);
+
+	/* GICv3's PIDR2 is beyond GICv2's distributor. */
+	check(version == 2 || (read32(GIC_DIST_BASE + 0xffe8) >> 4 & 0xf) == 3);
+	check(((typer & 0x1f) + 1) * 32 == 32 + GIC_SPIS);
+	gic_start(device_tree);
+	gic_enable(5);
+	gic_send(5, 0);
+	check(software == 0); /* masked */
+	take_interrupts();
+	check(software == 1);
+
+	write32(UART_BASE + DR, '\n');
+	write32(UART_BASE + IMSC, TX);
+	take_interrupts();
+	check(uart == 0); /* not enabled */
+	gic_enable(UART_INTID);
+	take_interrupts();
+	check(uart == 3); /* until its cause went */
+	gic_disable(UART_INTID);
+	write32(UART_BASE + DR, '\n');
+	take_interrupts();
+	check(uart == 3);
+	write32(UART_BASE + ICR, TX);
+	gic_enable(UART_INTID);
+	take_interrupts();
+	check(uart == 3); /* its level fell before anybody looked */
+	write32(UART_BASE + IMSC, 0);
+	print("ok\n");
+}

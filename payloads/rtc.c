@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/* Claim: the PL031 tells the time of day, and interrupts when the alarm is due. */
+#include "guest.h"
+
+#define DR 0x00
+#define MR 0x04
+#define LR 0x08
+#define IMSC 0x10
+#define MIS 0x18
+#define ICR 0x1c
+
+static volatile unsigned interrupts;
+
+void guest_interrupt(unsigned intid)
+{
+	check(intid == 32 + RTC_SPI);
+	check(read32(RTC_BASE + MIS) == 1);
+	write32(RTC_BASE + ICR, 1);
+	check(read32(RTC_BASE + MIS) == 0);
+	interrupts++;
+}
+
+void guest_main(const void *device_tree)
+{
+	gic_start(device_tree);
+	gic_enable(32 + RTC_SPI);
+	check(read32(RTC_BASE + DR) > 1600000000); /* 2020 */
+	write32(RTC_BASE + IMSC, 1);
+	write32(RTC_BASE + LR, 1000);
+	check(read32(RTC_BASE + DR) - 1000 <= 1);
+	write32(RTC_BASE + MR, read32(RTC_BASE + DR) + 1);
+	while (!interrupts) {
+		wait_for_interrupt();
+		unmask_interrupts();
+		mask_interrupts();
+	}
+	check(read32(RTC_BASE + DR) >= read32(RTC_BASE + MR));
+	check(interrupts == 1);
+	print("ok\n");
+}

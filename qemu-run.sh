@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Boots a Linux host in QEMU with nestling as its whole userland, and a guest inside of it.
+set -euo pipefail
+export LC_ALL=C # lengths are bytes
+top=$(dirname "$(realpath "$0")")
+build=$top/build
+
+: "${HOST_CPU:=cortex-a57}"
+: "${HOST_GIC:=2}"
+: "${HOST_SMP:=1}"
+: "${HOST_MEMORY:=512M}"
+: "${HOST_APPEND:=quiet loglevel=1}"
+: "${QEMU:=qemu-system-aarch64}"
+: "${QEMU_EXTRA:=}"
+: "${KERNEL:=$build/sysroot/vmlinuz}"
+
+help() {
+	cat <<-END
+		Usage: ./qemu-run.sh [ARGUMENT]...
+		       ./qemu-run.sh --shell [FILE]...
+		       ./qemu-run.sh --script SCRIPT [FILE]...
+
+		Builds what is missing, packs rootfs.cpio, boots a host in QEMU and nestling in it, with
+		all ARGUMENTs; -h shows which it takes. Files among them are packed along, and so is a
+		payload of this tree by its name (see payloads/). Exits with the guest's status.
+
+		--shell   boots busybox to a prompt instead, with nestling in its path
+		--script  boots busybox, runs SCRIPT in it and exits with its status
+		--help    this text
+
+		Environment, with the value it has now:
+		  HOST_CPU=$HOST_CPU
+		  HOST_GIC=$HOST_GIC
+		  HOST_SMP=$HOST_SMP
+		  HOST_MEMORY=$HOST_MEMORY
+		  HOST_APPEND=$HOST_APPEND
+		  QEMU=$QEMU
+		  QEMU_EXTRA=$QEMU_EXTRA
+		  KERNEL=$KERNEL
+		HOST_APPEND goes to the host's kernel, QEMU_EXTRA to QEMU. Ctrl-A x ends the guest, Ctrl-A h
+		says what else there is; Ctrl-] x ends QEMU itself.
+	END
+}
+
+fail() {
+	echo "qemu-run.sh: $*" >&2
+	exit 64
+}
+
+# ---- what shall run: nestling as PID 1, or busybox ----
+
+rootfs=rootfs.cpio init=/linuxrc
+case ${1-} in
+--help)
+	help
+	exit
+	;;
+--shell | --script)
+	rootfs=test-rootfs.cpio init=/init
+	[ "$1" = --shell ] || [ -f "${2-}" ] || fail "--script ${2-}: no such file"
+	;;
+esac
+
+# ---- build; stdout is the guest's alone. One build at a time: others may run from this tree, too ----
+
+mkdir -p "$build"
+exec 9<"$build"
+flock 9
+# Under a make of its caller's, that one's options and job slots are not for this one.
+MAKEFLAGS='' make -s -C "$top" --no-print-directory tools-run all "build/$rootfs" >&2
+command -v "$QEMU" >/dev/null || fail "QEMU=$QEMU: no such command"
+[ -r "$KERNEL" ] || fail "KERNEL=$KERNEL: cannot be read"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp "$build/$rootfs" "$work/initrd"
+
+# ---- files among the arguments are packed along, as /payloads/NAME ----
+
+list=$work/list
+: >"$list"
+
+# Sets `packed` to the name that a file, or a payload of this tree, has in the host; else to nothing.
+pack() {
+	local file=$1 name
+	packed=
+	[[ $file != -* ]] || return 0
+	[ -f "$file" ] || file=$build/payloads/$1.bin
+	[ -f "$file" ] || return 0
+	file=$(realpath "$file")
+	name=payloads/$(basename "$file")
+	if ! grep -qxF "file $name $file" "$list"; then
+		! grep -qF "file $name " "$list" || fail "two files are named ${name#*/}: rename one"
+		[[ $name != *[[:space:]]* ]] || fail "$1: has a blank in its name: rename it"
+		echo "file $name $file" >>"$list"
+	fi
+	packed=/$name
+}
+
+arguments=()
+previous=
+for argument; do
+	packed=
+	case $previous in
+	-a | --append | -c | --cpus | -m | --memory | --gic | --dump-dtb) ;; # this is no file, whatever it is called
+	*) pack "$argument" ;;
+	esac
+	arguments+=("${packed:-$argument}")
+	previous=$argument
+done
+if [ -s "$list" ]; then
+	"$top/rootfs/pack.sh" "$work/payloads.cpio" <"$list"
+	cat "$work/payloads.cpio" >>"$work/initrd"
+fi
+flock -u 9
+
+# ---- arguments go on the kernel's command line, behind "--" (kernel/params.c: quotes, no escapes) ----
+
+token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+# rdinit= comes last: it clears what the kernel takes for init's arguments before it.
+command_line="console=ttyAMA0 panic=-1 $HOST_APPEND rdinit=$init -- --status-token $token"
+for argument in "${arguments[@]}"; do
+	[[ $argument != *\"* ]] || fail "$argument: a kernel command line cannot hold quotes"
+	[[ $argument != -- ]] || fail "a kernel command line cannot hold a second --"
+	command_line+=" \"$argument\""
+done
+[ ${#command_line} -lt 2048 ] || fail "the arguments are too long for a kernel command line"
+[ ${#arguments[@]} -lt 28 ] || fail "too many arguments for a kernel command line"
+
+# ---- boot ----
+
+machine=virt,gic-version=$HOST_GIC,virtualization=on
+mkfifo "$work/console"
+# In the background, so that a signal to this script ends QEMU; with the terminal all the same.
+# shellcheck disable=SC2086 # QEMU_EXTRA is a list
+"$QEMU" -machine "$machine" -cpu "$HOST_CPU" -smp "$HOST_SMP" -m "$HOST_MEMORY" \
+	-nographic -echr 29 -nic none -no-reboot -kernel "$KERNEL" -initrd "$work/initrd" \
+	-append "$command_line" $QEMU_EXTRA <&0 >"$work/console" 9<&- &
+qemu=$!
+"$top/tools/host-console.pl" "$token" <"$work/console" 9<&- &
+console=$!
+trap 'kill $qemu 2>/dev/null || :; wait $console; exit 143' HUP INT TERM
+status=0
+wait $console || status=$?
+exit "$status"

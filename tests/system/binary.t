@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What must hold for the binary whatever is in it, by readelf, nm and objdump.
+. "$(dirname "$0")/tap.sh"
+
+cross=${CROSS_COMPILE:-aarch64-linux-gnu-}
+nestling=build/nestling
+elf() {
+	"${cross}readelf" -W "$@" $nestling
+}
+
+is 'stripped, at most 64 KiB' "$(($(stat -c %s $nestling) <= 65536))" 1
+is 'no symbols left' "$("${cross}nm" $nestling 2>/dev/null)" ''
+like 'position-independent' "$(elf -h)" 'Type: +DYN .*Position-Independent'
+like 'for AArch64' "$(elf -h)" 'Machine: +AArch64'
+is 'no interpreter' "$(elf -l | grep -c INTERP)" 0
+is 'no shared library' "$(elf -d | grep -c NEEDED)" 0
+is 'no text relocation' "$(elf -d | grep -c TEXTREL)" 0
+like 'marked as PIE' "$(elf -d)" 'FLAGS_1.* PIE'
+is 'relative relocations only' \
+	"$(elf -r | awk '/R_AARCH64/ { print $3 }' | sort -u)" R_AARCH64_RELATIVE
+is 'no undefined symbol' "$("${cross}nm" -u build/nestling.debug)" ''
+is 'no executable stack' "$(elf -l | awk '$1 == "GNU_STACK" { print $7 }')" RW
+is 'one segment is executable, and not writable' \
+	"$(elf -l | awk '$1 == "LOAD" { print $7 $8 }' | tr '\n' ' ')" 'R0x10000 RE RW0x10000 RW0x10000 '
+is 'relocated constants share no page with data' \
+	"$(elf -S | sed 's/\[ */[/' | awk '$2 == ".got" { got = $4 } $2 == ".bss" { bss = $4 }
+	END { print substr(got, 1, 12) == substr(bss, 1, 12) }')" 0
+like 'branch target identification' "$(elf -n)" 'AArch64 feature: BTI'
+is 'which libfdt is fit for' "$("${cross}objdump" -d build/sysroot/usr/lib/*/libfdt.a |
+	grep -cP '\tbr\t')" 0
+libc=$(find build/sysroot/usr/lib/aarch64-linux-musl -name libc.a)
+is 'nothing of libc is linked' "$("${cross}nm" --defined-only build/nestling.debug |
+	awk '{ print $3 }' | grep -xE '__libc.*|_init|_fini|malloc|printf|stdout|__errno_location|__stdio.*')" ''
+is 'functions that could be libc.a'"'"'s come from crt' \
+	"$("${cross}nm" -A --defined-only build/crt/*.o | awk '$2 == "T" || $3 == "T" { print $NF }' |
+	sort >"$work/crt"; "${cross}nm" --defined-only "$libc" 2>/dev/null | awk '$2 == "T" { print $3 }' |
+	sort -u >"$work/libc"; "${cross}nm" --defined-only build/nestling.debug |
+	awk '$2 == "T" { print $3 }' | sort | comm -12 - "$work/libc" | comm -23 - "$work/crt")" ''
+is 'system calls are made by crt alone' \
+	"$(grep -lE '\bsvc\b' -r vmm devices --include='*.[chS]')" ''
+for gic in 2 3; do
+	is "device tree for GICv$gic: no complaint from dtc" \
+		"$(dtc -I dtb -O dts -o /dev/null "build/machine-gicv$gic.dtb" 2>&1)" ''
+done
+
+plan

@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs in the host, in the test rootfs: the guest's terminal. Prints "ok NAME" or "not ok NAME".
+cd /tmp || exit 1
+
+report() {
+	[ "$1" -eq 0 ] && echo "ok $2" || echo "not ok $2"
+}
+
+# 64 KiB of any byte but Ctrl-D, which ends the payload.
+dd if=/dev/urandom bs=1024 count=64 2>/dev/null | tr '\004' x >text
+{ cat text && printf '\004'; } >typed
+{ echo ready && cat text; } >wanted
+# shellcheck disable=SC2002 # it shall be a pipe
+cat typed | nestling /payloads/echo.bin >got
+report $? '64 KiB by a pipe: status'
+cmp wanted got
+report $? '64 KiB by a pipe come back'
+head -c 2000 text >text2
+{ cat text2 && printf '\004'; } >typed
+{ echo ready && cat text2; } >wanted
+nestling -c 4 /payloads/echo.bin <typed >got
+cmp wanted got
+report $? 'a file comes back, with four CPUs'
+
+# The terminal is what it was, whatever ends the monitor. It starts out unusual.
+stty -echo intr ^G
+before=$(stty -g)
+for signal in TERM SEGV KILL; do
+	rm -f spinning
+	(
+		until [ -s spinning ]; do :; done
+		# The younger of the two is the monitor, the other one its parent.
+		kill -$signal "$(pidof nestling | tr ' ' '\n' | sort -n | tail -n 1)"
+	) &
+	nestling /payloads/spin.bin >spinning
+	status=$?
+	[ "$(stty -g)" = "$before" ]
+	report $? "SIG$signal: the terminal is restored (status $status)"
+done
+stty sane
+
+# 100 starts in one process: descriptors, mappings and anonymous memory after the 1st and the last.
+mkfifo starts
+nestling -m 2M /payloads/reset.bin </dev/null >starts &
+pid=$!
+exec 3<starts
+# The most of each that is seen while it starts again and again.
+measure() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		find "/proc/$pid/fd" -type l | wc -l
+		wc -l <"/proc/$pid/maps"
+		awk '/^Rss/ { sum += $2 } END { print sum }' "/proc/$pid/smaps"
+	done | awk '{ n = NR % 3; if ($1 > most[n]) most[n] = $1 }
+		END { print most[1], most[2], most[0] }'
+}
+read -r line <&3
+first=$(measure)
+i=1
+while [ $i -lt 100 ] && read -r line <&3; do i=$((i + 1)); done
+last=$(measure)
+kill -9 $pid
+[ "$i $line" = "100 start" ]
+report $? '100 resets'
+# A page here and there may have been touched since.
+# shellcheck disable=SC2086 # three words each
+set -- $first $last
+[ "$1" -ge "$4" ] && [ "$2" -ge "$5" ] && [ $(($6 - $3)) -le 64 ]
+report $? '100 resets: no growth'
+echo "# descriptors, mappings, KiB after 1: $first; after 100: $last"

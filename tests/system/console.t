@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The guest's terminal: in the host, and all the way from this side of QEMU.
+. "$(dirname "$0")/tap.sh"
+
+boot --script tests/system/console-cases.sh
+is 'the host ends well' "$status$stderr" 0
+cases "$stdout" ''
+
+# talk ARGUMENT...: qemu-run.sh with keys to come on descriptor 3 and its screen on 4.
+talk() {
+	rm -f "$work/keys" "$work/screen"
+	mkfifo "$work/keys" "$work/screen"
+	timeout -k 5 120 ./qemu-run.sh "$@" <"$work/keys" >"$work/screen" 2>&1 &
+	exec 3>"$work/keys" 4<"$work/screen"
+}
+
+# expect NAME LINE: the next line of the screen.
+expect() {
+	local line=
+	read -r -t 100 line <&4
+	is "$1" "${line%$'\r'}" "$2"
+}
+
+# hang_up NAME STATUS
+hang_up() {
+	wait $!
+	is "$1" $? "$2"
+	exec 3>&- 4<&-
+}
+
+talk spin
+expect 'spin runs' spinning
+printf '\001x' >&3
+hang_up 'Ctrl-A x ends it' 130
+
+talk --memory 2M echo
+expect 'echo runs' ready
+text=$(head -c 3000 /dev/urandom | base64 -w 0)
+printf '%s\n' "$text" >&3
+expect 'a line of 4,000 bytes comes back' "$text"
+printf 'a\001\001b\003c\032d\n' >&3
+expect 'Ctrl-A Ctrl-A, Ctrl-C and Ctrl-Z reach the guest' $'a\001b\003c\032d'
+printf '\001h' >&3
+expect 'Ctrl-A h: a line of its own' ''
+expect 'Ctrl-A h: help' 'Ctrl-A, and then:'
+while read -r -t 100 line <&4 && [ "${line#Ctrl-A  send}" = "$line" ]; do :; done
+printf '\001s' >&3
+expect 'Ctrl-A s: a line of its own' ''
+read -r -t 100 line <&4
+like 'Ctrl-A s: statistics' "$line" '^nestling: [0-9]+ bytes from the guest, [0-9]+ to it'
+read -r -t 100 line <&4
+like 'Ctrl-A s: exits' "$line" 'CPU 0: [0-9]+ KVM_EXIT_MMIO'
+printf '\001r' >&3
+expect 'Ctrl-A r: starts again' ready
+printf 'typed ahead\n\004' >&3
+expect 'and listens' 'typed ahead'
+hang_up 'Ctrl-D: the guest ends' 0
+
+plan

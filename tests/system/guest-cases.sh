@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs in the host, in the test rootfs: every payload that proves something about the guest's machine,
+# on one CPU and on four. Prints "ok NAME" or "not ok NAME" and what it said.
+cd /tmp || exit 1
+
+# prove NAME STATUS PATTERN ARGUMENT...: nestling's status, and a pattern of all that it prints.
+prove() {
+	name=$1 want=$2 pattern=$3
+	shift 3
+	output=$(nestling "$@" 2>&1 <typed)
+	got=$?
+	# shellcheck disable=SC2254 # it is a pattern
+	case $got:$output in
+	$want:$pattern) echo "ok $name" ;;
+	*)
+		echo "not ok $name"
+		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
+		;;
+	esac
+}
+
+# The features that the host's KVM has, as the payload names them.
+features=$(nestling --probe | sed -n '/^KVM_CAP_ARM_PMU_V3 = 1/s/.*/pmu /p
+	/^KVM_CAP_ARM_SVE = 1/s/.*/sve /p; /^KVM_CAP_ARM_PTRAUTH_ADDRESS = 1/s/.*/pauth /p' | tr -d '\n')
+
+: >typed # what the guest reads
+for cpus in 1 4; do
+	prove "el: $features-c $cpus" 0 "${features}ok" -c $cpus /payloads/el.bin
+	prove "el, features hidden -c $cpus" 0 'ok' --no-pmu --no-sve --no-pauth -c $cpus \
+		/payloads/el.bin
+	for payload in timer rtc; do
+		prove "$payload -c $cpus" 0 'ok' -c $cpus /payloads/$payload.bin
+	done
+	prove "gic -c $cpus" 0 '??ok' -c $cpus /payloads/gic.bin
+	prove "uart -c $cpus" 0 '*ok' -c $cpus /payloads/uart.bin
+	prove "smp -c $cpus" 0 "$cpus CPUs ok" -c $cpus /payloads/smp.bin
+	prove "memory -c $cpus" 0 '*0x48000000*gives 0*0x3fffffff*gives 0*ok' -c $cpus \
+		/payloads/memory.bin
+	prove "abort, --strict -c $cpus" 65 '*pc 0x4008*access at 0x30000000*' --strict -c $cpus \
+		/payloads/abort.bin
+	prove "abort -c $cpus" 0 '*pc 0x4008*access at 0x30000000 by instruction 0xa9402*syndrome*ok' -c $cpus \
+		/payloads/abort.bin
+	prove "hello -c $cpus" 0 'Hello*.' -c $cpus hello
+	prove "fault -c $cpus" 0 'reading*read 0' -c $cpus /payloads/fault.bin
+	printf 'all of it\004' >typed
+	prove "echo -c $cpus" 0 'ready?all of it' -c $cpus /payloads/echo.bin
+	: >typed
+	for how in psci 2 finisher; do
+		prove "reset -c $cpus --no-reboot -a $how" 76 start -c $cpus --no-reboot -a $how \
+			/payloads/reset.bin
+	done
+done

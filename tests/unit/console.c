@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+/* vmm/console.c between a terminal that comes and goes, and a PL011 (the real one). */
+#include "reports.h"
+
+#include "../../vmm/console.h"
+#include "../../vmm/kvm.h"
+#include "../../vmm/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
+
+#define CTRL_A "\001"
+
+/* ---- the kernel ---- */
+
+static bool terminal, writable;
+static char screen[65536];
+static size_t shown;
+static const char *typed;
+static size_t typed_size;
+
+static long read_typed(char *to, size_t size)
+{
+	size_t n = typed_size < size ? typed_size : size;
+
+	memcpy(to, typed, n);
+	typed += n;
+	typed_size -= n;
+	return (long)n;
+}
+
+long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+	(void)d, (void)e, (void)f;
+	switch (number) {
+	case SYS_ioctl:
+		return terminal ? 0 : -ENOTTY;
+	case SYS_fstat:
+		return 0;
+	case SYS_ppoll:
+		return writable;
+	case SYS_read:
+		assert_int_equal(a, 0);
+		return read_typed((char *)b, (size_t)c);
+	case SYS_write:
+		assert_int_equal(a, 1);
+		assert_true(writable); /* never one that could block */
+		memcpy(screen + shown, (const char *)b, (size_t)c);
+		shown += (size_t)c;
+		return c;
+	default:
+		fail_msg("system call %ld", number);
+		return 0;
+	}
+}
+
+/* ---- what else the console calls ---- */
+
+static unsigned wakes;
+static int end_called, end_status;
+
+void loop_wake(int wake)
+{
+	(void)wake;
+	wakes++;
+}
+
+void run_end(struct run *run, enum end end, int status)
+{
+	(void)run;
+	end_called = end;
+	end_status = status;
+}
+
+void run_hold(struct run *run)
+{
+	run->held = 1;
+}
+
+void run_release(struct run *run)
+{
+	run->held = 0;
+}
+
+void vcpu_report_exits(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void lock_acquire(struct lock *lock)
+{
+	assert_int_equal(lock->state++, 0); /* one thread: a second time would be a deadlock */
+}
+
+void lock_release(struct lock *lock)
+{
+	assert_int_equal(lock->state--, 1);
+}
+
+const char *error_text(int error)
+{
+	return strerror(error);
+}
+
+/* ---- the guest's end of the line ---- */
+
+static struct console console;
+static struct pl011 uart;
+static struct lock uart_lock;
+static struct run run;
+
+static void no_irq(void *controller, unsigned number, bool level)
+{
+	(void)controller, (void)number, (void)level;
+}
+
+static void no_timer(void *clock, unsigned number, uint64_t nanoseconds)
+{
+	(void)clock, (void)number, (void)nanoseconds;
+}
+
+static uint64_t get(uint64_t offset)
+{
+	uint64_t value;
+
+	lock_acquire(&uart_lock);
+	value = pl011_ops.read(&uart, offset, 4);
+	lock_release(&uart_lock);
+	return value;
+}
+
+static void put(uint64_t offset, uint64_t value)
+{
+	lock_acquire(&uart_lock);
+	pl011_ops.write(&uart, offset, 4, value);
+	lock_release(&uart_lock);
+}
+
+static void start(bool at_terminal)
+{
+	terminal = at_terminal;
+	writable = true;
+	shown = 0;
+	wakes = 0;
+	end_called = RUNNING;
+	run = (struct run){ 0 };
+	uart = (struct pl011){
+		.irq = { .set = no_irq },
+		.timer = { .set = no_timer },
+		.transmit = console_transmit,
+		.empty = console_empty,
+		.line = &console,
+		.clock = 1,
+	};
+	console_create(&console);
+	console_connect(&console, &uart, &uart_lock, &run);
+	pl011_ops.reset(&uart);
+	put(0x30, 0x301);
+	put(0x2c, 0x10);
+}
+
+static void type_bytes(const char *bytes, size_t size)
+{
+	typed = bytes;
+	typed_size = size;
+	while (typed_size && console_wants_input(&console))
+		console_read(&console);
+}
+
+#define TYPE(text) type_bytes(text, sizeof(text) - 1)
+
+/* ---- tests ---- */
+
+static void test_output(void **state)
+{
+	(void)state;
+	start(true);
+	for (const char *c = "hello"; *c; c++)
+		put(0, (uint8_t)*c);
+	assert_int_equal(shown, 5);
+	assert_memory_equal(screen, "hello", 5);
+}
+
+/* A stalled terminal: order is kept, the guest is told, and held if it does not listen. */
+static void test_stall(void **state)
+{
+	size_t sent = 0;
+
+	(void)state;
+	start(true);
+	writable = false;
+	while (!(get(0x18) & 0x20)) /* as long as TXFF is clear */
+		put(0, (uint8_t)(sent++ % 251));
+	assert_int_equal(sent, CONSOLE_OUTPUT / 2);
+	assert_int_equal(wakes, 1);
+	assert_true(console_has_output(&console));
+	assert_int_equal(run.held, 0);
+	while (!run.held) /* it goes on all the same */
+		put(0, (uint8_t)(sent++ % 251));
+	assert_int_equal(sent, CONSOLE_OUTPUT - CONSOLE_SPARE);
+	for (unsigned cpu = 0; cpu < CONSOLE_SPARE; cpu++) /* every CPU has a byte under way */
+		put(0, (uint8_t)(sent++ % 251));
+	assert_int_equal(shown, 0);
+	run.held = 0; /* a new run, after a reset */
+	console_connect(&console, &uart, &uart_lock, &run);
+	assert_int_equal(run.held, 1);
+	writable = true;
+	console_flush(&console);
+	assert_int_equal(run.held, 0);
+	assert_int_equal(get(0x18) & 0x20, 0);
+	assert_false(console_has_output(&console));
+	put(0, (uint8_t)(sent++ % 251));
+	assert_int_equal(shown, sent);
+	for (size_t i = 0; i < sent; i++)
+		assert_int_equal((uint8_t)screen[i], i % 251);
+}
+
+/* What waits when the run ends is written. */
+static void test_finish(void **state)
+{
+	(void)state;
+	start(true);
+	writable = false;
+	put(0, 'a');
+	put(0, 'b');
+	writable = true;
+	console_finish(&console);
+	assert_int_equal(shown, 2);
+	assert_memory_equal(screen, "ab", 2);
+}
+
+/* Early input waits, up to its bound, then flow is held; the guest gets all of it in order. */
+static void test_input(void **state)
+{
+	static char text[3 * CONSOLE_INPUT];
+	size_t got = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)(i * 7 % 251 + 2); /* no Ctrl-A */
+	start(true);
+	put(0x30, 0x101); /* receiver off */
+	type_bytes(text, sizeof text);
+	console_feed(&console);
+	assert_int_equal(typed_size, sizeof text - CONSOLE_INPUT);
+	assert_false(console_wants_input(&console));
+	wakes = 0;
+	put(0x30, 0x301);
+	assert_int_equal(wakes, 1); /* now the loop shall feed */
+	console_feed(&console);
+	while (got < sizeof text) {
+		if (get(0x18) & 0x10) /* empty: more has come when it looks again */
+			continue;
+		assert_int_equal(get(0), (uint8_t)text[got++]);
+		while (typed_size && console_wants_input(&console))
+			console_read(&console);
+	}
+	assert_int_equal(console.received, sizeof text);
+}
+
+static void test_end_of_input(void **state)
+{
+	(void)state;
+	start(false);
+	TYPE("");
+	assert_true(console_wants_input(&console));
+	console_read(&console);
+	assert_false(console_wants_input(&console));
+}
+
+static void test_escape(void **state)
+{
+	(void)state;
+	start(true);
+	TYPE("a" CTRL_A CTRL_A "b" CTRL_A "?" CTRL_A "hc");
+	console_feed(&console);
+	assert_int_equal(get(0), 'a');
+	assert_int_equal(get(0), 1);
+	assert_int_equal(get(0), 'b'); /* an unknown command is nothing, help is not the guest's */
+	assert_int_equal(get(0), 'c');
+	assert_true(get(0x18) & 0x10);
+	TYPE(CTRL_A "b");
+	assert_int_equal(get(0), 0x500); /* break */
+	TYPE(CTRL_A "r");
+	assert_int_equal(end_called, RESET);
+	TYPE(CTRL_A "s" CTRL_A "x");
+	assert_int_equal(end_called, ENDED);
+	assert_int_equal(end_status, STATUS_ESCAPE);
+}
+
+/* A file goes through as it is. */
+static void test_no_escape_in_a_file(void **state)
+{
+	(void)state;
+	start(false);
+	TYPE(CTRL_A "x");
+	console_feed(&console);
+	assert_int_equal(get(0), 1);
+	assert_int_equal(get(0), 'x');
+	assert_int_equal(end_called, RUNNING);
+}
+
+/* A terminal that stalls does not keep the user from ending. */
+static void test_end_while_stalled(void **state)
+{
+	(void)state;
+	start(true);
+	writable = false;
+	put(0, 'a');
+	TYPE(CTRL_A "x");
+	assert_int_equal(end_called, ENDED);
+	console_finish(&console);
+	assert_int_equal(shown, 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_input),
+		cmocka_unit_test(test_end_of_input),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_no_escape_in_a_file),
+		cmocka_unit_test(test_end_while_stalled),
+	};
+
+	return RUN(tests);
+}

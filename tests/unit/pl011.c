@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: MIT
+/* devices/pl011.c as a driver sees it (Arm DDI 0183), and as the line at its other end does. */
+#include "unit.h"
+
+#include "../../devices/pl011.h"
+
+#include <string.h>
+
+#define DR 0x000
+#define RSR 0x004
+#define FR 0x018
+#define IBRD 0x024
+#define FBRD 0x028
+#define LCR_H 0x02c
+#define CR 0x030
+#define IFLS 0x034
+#define IMSC 0x038
+#define RIS 0x03c
+#define MIS 0x040
+#define ICR 0x044
+
+#define FEN 0x10
+#define LBE 0x80
+#define ON 0x301 /* UARTEN, TXE, RXE */
+
+#define RX 0x10
+#define TX 0x20
+#define RT 0x40
+#define FE 0x80
+#define BE 0x200
+#define OE 0x400
+
+#define TXFE 0x80
+#define RXFF 0x40
+#define TXFF 0x20
+#define RXFE 0x10
+#define BUSY 0x08
+
+/* ---- the wires' other ends ---- */
+
+static struct pl011 uart;
+static char sent[64];
+static size_t sent_size, line_takes;
+static bool line;
+static unsigned line_changes, empties, seen_empty;
+static uint64_t timer;
+
+static bool transmit(void *unused, uint8_t byte)
+{
+	(void)unused;
+	sent[sent_size++] = (char)byte;
+	return sent_size < line_takes;
+}
+
+static void empty(void *unused, bool seen)
+{
+	(void)unused;
+	if (seen)
+		seen_empty++;
+	else
+		empties++;
+}
+
+static void set_line(void *controller, unsigned number, bool level)
+{
+	assert_ptr_equal(controller, &uart);
+	assert_int_equal(number, 1);
+	line = level;
+	line_changes++;
+}
+
+static void set_timer(void *clock, unsigned number, uint64_t nanoseconds)
+{
+	assert_ptr_equal(clock, &uart);
+	assert_int_equal(number, 2);
+	timer = nanoseconds;
+}
+
+static int power_on(void **state)
+{
+	(void)state;
+	uart = (struct pl011){
+		.irq = { .set = set_line, .controller = &uart, .number = 1 },
+		.timer = { .set = set_timer, .clock = &uart, .number = 2 },
+		.transmit = transmit,
+		.empty = empty,
+		.clock = 24000000,
+	};
+	sent_size = line_changes = empties = seen_empty = 0;
+	line_takes = sizeof sent;
+	line = false;
+	timer = 0;
+	pl011_ops.reset(&uart);
+	assert_int_equal(timer, TIMER_OFF);
+	return 0;
+}
+
+static uint64_t get(uint64_t offset)
+{
+	return pl011_ops.read(&uart, offset, 4);
+}
+
+static void put(uint64_t offset, uint64_t value)
+{
+	pl011_ops.write(&uart, offset, 4, value);
+}
+
+static void receive(const char *text)
+{
+	pl011_receive(&uart, (const uint8_t *)text, (unsigned)strlen(text));
+}
+
+/* ---- tests ---- */
+
+/* Table 3-1: reset value, and what reads back after all ones and after zero are written. */
+static const struct {
+	uint16_t offset, reset, ones, zero;
+} registers[] = {
+	{ RSR, 0, 0, 0 },
+	{ FR, TXFE | RXFE, TXFE | RXFE, TXFE | RXFE },
+	{ 0x020, 0, 0xff, 0 },
+	{ IBRD, 0, 0xffff, 0 },
+	{ FBRD, 0, 0x3f, 0 },
+	{ LCR_H, 0, 0xff, 0 },
+	{ CR, 0x300, 0xff87, 0 },
+	{ IFLS, 0x12, 0x3f, 0 },
+	{ IMSC, 0, 0x7ff, 0 },
+	{ RIS, 0, 0, 0 },
+	{ MIS, 0, 0, 0 },
+	{ ICR, 0, 0, 0 },
+	{ 0x048, 0, 7, 0 },
+	{ 0x04c, 0, 0, 0 }, /* no register here */
+	{ 0x01c, 0, 0, 0 }, /* nor between two */
+	{ 0xfdc, 0, 0, 0 },
+	{ 0xfe0, 0x11, 0x11, 0x11 },
+	{ 0xfe4, 0x10, 0x10, 0x10 },
+	{ 0xfe8, 0x34, 0x34, 0x34 },
+	{ 0xfec, 0x00, 0x00, 0x00 },
+	{ 0xff0, 0x0d, 0x0d, 0x0d },
+	{ 0xff4, 0xf0, 0xf0, 0xf0 },
+	{ 0xff8, 0x05, 0x05, 0x05 },
+	{ 0xffc, 0xb1, 0xb1, 0xb1 },
+};
+
+static void test_registers(void **state)
+{
+	for (size_t i = 0; i < sizeof registers / sizeof *registers; i++) {
+		power_on(state);
+		assert_int_equal(get(registers[i].offset), registers[i].reset);
+		put(registers[i].offset, ~0ull);
+		assert_int_equal(get(registers[i].offset), registers[i].ones);
+		put(registers[i].offset, 0);
+		assert_int_equal(get(registers[i].offset), registers[i].zero);
+		put(registers[i].offset, ~0ull);
+		pl011_ops.reset(&uart);
+		assert_int_equal(get(registers[i].offset), registers[i].reset);
+	}
+}
+
+/* Every size at every offset has an answer; 64 bits are two registers. */
+static void test_sizes(void **state)
+{
+	(void)state;
+	pl011_ops.write(&uart, IBRD, 8, 0x15ull << 32 | 0x1234);
+	assert_int_equal(get(IBRD), 0x1234);
+	assert_int_equal(get(FBRD), 0x15);
+	assert_int_equal(pl011_ops.read(&uart, IBRD, 8), 0x15ull << 32 | 0x1234);
+	for (unsigned size = 1; size <= 8; size *= 2)
+		for (uint64_t offset = 0; offset + size <= 0x1000; offset++) {
+			pl011_ops.read(&uart, offset, size);
+			pl011_ops.write(&uart, offset, size, 0);
+			sent_size = 0;
+		}
+	pl011_ops.write(&uart, DR, 1, 'x');
+	assert_int_equal(sent[0], 'x');
+}
+
+static void test_transmit(void **state)
+{
+	(void)state;
+	put(DR, 'a');
+	put(DR, 0x100 | 'b');
+	assert_int_equal(sent_size, 2);
+	assert_memory_equal(sent, "ab", 2);
+	assert_int_equal(get(FR), TXFE | RXFE); /* never busy: the line is infinitely fast */
+}
+
+static void test_transmit_interrupt(void **state)
+{
+	(void)state;
+	assert_int_equal(get(RIS), 0); /* none before the first byte */
+	put(DR, 'x');
+	assert_int_equal(get(RIS), TX);
+	assert_int_equal(get(MIS), 0);
+	assert_false(line);
+	put(IMSC, TX);
+	assert_int_equal(get(MIS), TX);
+	assert_true(line);
+	put(DR, 'y');
+	assert_int_equal(line_changes, 1); /* told once */
+	put(ICR, ~TX & 0x7ff);
+	assert_true(line);
+	put(ICR, TX);
+	assert_int_equal(get(RIS), 0);
+	assert_false(line);
+	put(DR, 'z');
+	assert_true(line);
+	pl011_ops.reset(&uart);
+	assert_false(line);
+}
+
+/* A line that stalls shows as a full FIFO, and TX comes when it goes on. */
+static void test_stall(void **state)
+{
+	(void)state;
+	line_takes = 2;
+	put(IMSC, TX);
+	put(DR, 'a');
+	put(ICR, TX);
+	put(DR, 'b');
+	assert_int_equal(get(FR), TXFF | BUSY | RXFE);
+	assert_int_equal(get(RIS), 0);
+	pl011_ready(&uart);
+	assert_int_equal(get(FR), TXFE | RXFE);
+	assert_true(line);
+	put(ICR, TX);
+	pl011_ready(&uart); /* it was ready already */
+	assert_false(line);
+}
+
+static void test_receive(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	receive("a");
+	assert_int_equal(get(FR), TXFE | RXFF); /* one byte is all, without FIFOs */
+	assert_int_equal(pl011_room(&uart), 0);
+	assert_int_equal(get(RIS), RX);
+	assert_int_equal(seen_empty, 0);
+	empties = 0;
+	assert_int_equal(get(DR), 'a');
+	assert_int_equal(empties, 1);
+	assert_int_equal(get(FR), TXFE | RXFE);
+	assert_int_equal(seen_empty, 1);
+	assert_int_equal(get(RIS), 0);
+	assert_int_equal(get(DR), 0); /* empty */
+	empties = 0;
+	put(CR, ON & ~0x200);
+	assert_int_equal(pl011_room(&uart), 0); /* receiver off */
+	get(FR);
+	assert_int_equal(empties + seen_empty, 1);
+	put(CR, ON);
+	assert_int_equal(empties, 1); /* on again */
+}
+
+/* RX at each trigger level, by filling and by draining (3.3.9, 2.8.1). */
+static void test_trigger(void **state)
+{
+	static const uint8_t triggers[] = { 4, 8, 16, 24, 28 };
+
+	for (unsigned level = 0; level < sizeof triggers; level++) {
+		power_on(state);
+		put(CR, ON);
+		put(LCR_H, FEN);
+		put(IFLS, level << 3);
+		for (unsigned count = 1; count <= PL011_FIFO; count++) {
+			receive("x");
+			assert_int_equal(get(RIS) & RX, count >= triggers[level] ? RX : 0);
+			assert_int_equal(get(FR) & RXFF, count == PL011_FIFO ? RXFF : 0);
+			assert_int_equal(pl011_room(&uart), PL011_FIFO - count);
+		}
+		for (unsigned count = PL011_FIFO; count-- > 0;) {
+			assert_int_equal(get(DR), 'x');
+			assert_int_equal(get(RIS) & RX, count >= triggers[level] ? RX : 0);
+		}
+		assert_int_equal(get(FR), TXFE | RXFE);
+	}
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(LCR_H, FEN);
+	for (unsigned round = 0; round < 10; round++) {
+		receive("0123456789abcdefghijklm");
+		for (unsigned i = 0; i < 23; i++)
+			assert_int_equal(get(DR), "0123456789abcdefghijklm"[i]);
+	}
+}
+
+/* A byte below the trigger is announced when none has come for 32 bit times (2.8.4). */
+static void test_timeout(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(IBRD, 13);
+	put(FBRD, 1);
+	put(LCR_H, FEN); /* 115200 baud */
+	put(IMSC, RT);
+	receive("ab");
+	assert_in_range(timer, 277000, 279000); /* 32 bits at 115200 baud, in ns */
+	assert_false(line);
+	pl011_ops.expire(&uart);
+	assert_int_equal(get(RIS), RT);
+	assert_true(line);
+	get(DR);
+	assert_int_equal(get(RIS), RT); /* until it is empty */
+	put(ICR, RT);
+	assert_false(line);
+	assert_in_range(timer, 277000, 279000); /* it comes again: its cause still stands */
+	pl011_ops.expire(&uart);
+	assert_true(line);
+	get(DR);
+	assert_false(line);
+	assert_int_equal(timer, TIMER_OFF);
+	pl011_ops.expire(&uart); /* a late one */
+	assert_int_equal(get(RIS), 0);
+}
+
+/* IBRD and FBRD count with the next write of LCR_H; a divisor of zero divides nothing. */
+static void test_divisor(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(LCR_H, FEN);
+	receive("x");
+	assert_int_equal(timer, 0);
+	put(IBRD, 0xffff);
+	put(FBRD, 0x3f);
+	receive("x");
+	assert_int_equal(timer, 0);
+	put(LCR_H, FEN);
+	receive("x");
+	assert_in_range(timer, 1398000000, 1399000000); /* the slowest: 366 baud */
+}
+
+static void test_overrun(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	receive("a");
+	receive("b");
+	assert_int_equal(get(RIS), RX | OE);
+	assert_int_equal(get(RSR), 8);
+	assert_int_equal(get(DR), 0x800 | 'a'); /* what was there is valid */
+	assert_int_equal(get(RSR), 8);
+	put(RSR, 0xff);
+	assert_int_equal(get(RSR), 0);
+	receive("c");
+	assert_int_equal(get(DR), 'c'); /* a byte that had room ends it */
+	assert_int_equal(get(RIS), OE); /* errors drop by ICR alone */
+	put(ICR, OE);
+	assert_int_equal(get(RIS), 0);
+}
+
+static void test_break(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(LCR_H, FEN);
+	pl011_receive_break(&uart);
+	receive("x");
+	assert_int_equal(get(RIS), BE | FE);
+	assert_int_equal(get(DR), 0x500);
+	assert_int_equal(get(RSR), 5);
+	assert_int_equal(get(DR), 'x');
+	assert_int_equal(get(RSR), 0);
+}
+
+/* Switching the FIFOs off empties them; switching them on keeps the byte that is there. */
+static void test_fifo_enable(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(LCR_H, FEN);
+	receive("0123456789");
+	put(LCR_H, FEN | 0x60); /* no switch */
+	assert_int_equal(get(FR) & RXFE, 0);
+	put(LCR_H, 0);
+	assert_int_equal(get(FR), TXFE | RXFE);
+	assert_int_equal(get(RIS), 0);
+	assert_int_equal(timer, TIMER_OFF);
+	receive("a");
+	assert_int_equal(get(RIS), RX);
+	put(LCR_H, FEN);
+	assert_int_equal(get(RIS), 0); /* below the trigger now */
+	receive("b");
+	assert_int_equal(get(DR), 'a');
+	assert_int_equal(get(DR), 'b');
+}
+
+static void test_loopback(void **state)
+{
+	(void)state;
+	put(CR, ON | LBE);
+	put(LCR_H, FEN);
+	assert_int_equal(pl011_room(&uart), 0); /* nothing comes in by the line */
+	put(DR, 'l');
+	assert_int_equal(sent_size, 0);
+	assert_int_equal(get(RIS), TX);
+	assert_int_equal(get(DR), 'l');
+	put(LCR_H, FEN | 1); /* break */
+	assert_int_equal(get(DR), 0x500);
+	put(CR, (ON | LBE) & ~0x200);
+	put(DR, 'm'); /* nobody receives */
+	assert_int_equal(get(FR), TXFE | RXFE);
+}
+
+/* Modem outputs to inputs: RTS to CTS, DTR to DSR, OUT1 to DCD, OUT2 to RI (3.3.8). */
+static void test_modem(void **state)
+{
+	static const struct {
+		uint16_t output, flag, interrupt;
+	} rows[] = {
+		{ 0x800, 0x001, 2 }, { 0x400, 0x002, 8 }, { 0x1000, 0x004, 4 }, { 0x2000, 0x100, 1 }
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		power_on(state);
+		put(CR, ON | rows[i].output);
+		assert_int_equal(get(FR), TXFE | RXFE); /* nothing is connected */
+		assert_int_equal(get(RIS), 0);
+		put(CR, ON | LBE | rows[i].output);
+		assert_int_equal(get(FR), TXFE | RXFE | rows[i].flag);
+		assert_int_equal(get(RIS), rows[i].interrupt);
+		put(ICR, 0x7ff);
+		put(CR, ON | LBE);
+		assert_int_equal(get(FR), TXFE | RXFE);
+		assert_int_equal(get(RIS), rows[i].interrupt);
+	}
+}
+
+/* Lowering the trigger level below what waits raises RX at once. */
+static void test_trigger_moves(void **state)
+{
+	(void)state;
+	put(CR, ON);
+	put(LCR_H, FEN);
+	receive("01234567");
+	assert_int_equal(get(RIS), 0); /* 16 to go */
+	put(IFLS, 0);
+	assert_int_equal(get(RIS), RX);
+	put(ICR, RX);
+	assert_int_equal(get(RIS), 0);
+	receive("8");
+	assert_int_equal(get(RIS), RX); /* its cause still stands */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, power_on)
+	static const struct CMUnitTest tests[] = {
+		TEST(test_registers),	TEST(test_sizes),
+		TEST(test_transmit),	TEST(test_transmit_interrupt),
+		TEST(test_stall),	TEST(test_receive),
+		TEST(test_trigger),	TEST(test_order),
+		TEST(test_timeout),	TEST(test_divisor),
+		TEST(test_overrun),	TEST(test_break),
+		TEST(test_fifo_enable), TEST(test_loopback),
+		TEST(test_modem),	TEST(test_trigger_moves),
+	};
+
+	return RUN(tests);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/* vmm/vcpu.c against a KVM that exits for every reason there is. */
+#include "reports.h"
+
+#include "../../vmm/kvm.h"
+#include "../../vmm/walk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define PC 0x40081234
+#define SYNDROME 0x96000010
+
+/* ---- the fake kernel ---- */
+
+static union {
+	struct kvm_run run;
+	char page[4096];
+} shared;
+static unsigned runs;	  /* KVM_RUN calls so far */
+static int run_result;	  /* of the first one; later ones exit with a shutdown */
+static unsigned injected; /* external aborts */
+
+static long one_reg(const struct kvm_one_reg *reg)
+{
+	uint64_t *value = (uint64_t *)(uintptr_t)reg->addr;
+
+	*value = reg->id == (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE |
+			     KVM_REG_ARM_CORE_REG(regs.pc))
+			 ? PC
+			 : SYNDROME;
+	return 0;
+}
+
+static long kvm_run(void)
+{
+	if (runs++ == 0)
+		return run_result;
+	shared.run.exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	shared.run.system_event.type = KVM_SYSTEM_EVENT_SHUTDOWN;
+	return 0;
+}
+
+int kvm_try(int fd, unsigned long request, uintptr_t argument)
+{
+	(void)fd;
+	switch (request) {
+	case KVM_RUN:
+		return (int)kvm_run();
+	case KVM_GET_ONE_REG:
+		return (int)one_reg((const struct kvm_one_reg *)argument);
+	case KVM_SET_VCPU_EVENTS:
+		injected += ((const struct kvm_vcpu_events *)argument)->exception.ext_dabt_pending;
+		return 0;
+	default:
+		fail_msg("ioctl %lx", request);
+		return 0;
+	}
+}
+
+int kvm_check(int result, const char *name)
+{
+	(void)name;
+	assert_true(result >= 0);
+	return result;
+}
+
+/* ---- what else a vCPU calls ---- */
+
+static gpa_t bus_at;
+static unsigned bus_size;
+static uint64_t bus_value;
+
+uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size)
+{
+	(void)bus;
+	bus_at = at;
+	bus_size = size;
+	return 0x1122334455667788;
+}
+
+void bus_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
+{
+	bus_read(bus, at, size);
+	bus_value = value;
+}
+
+bool bus_report_once(struct bus *bus, gpa_t at)
+{
+	(void)bus, (void)at;
+	return true;
+}
+
+static uint32_t instruction = 0xa9402c0a;
+
+bool walk(const struct translation *regime, const struct guest_memory *memory, uint64_t address,
+	  gpa_t *at)
+{
+	(void)memory;
+	assert_int_equal(regime->tcr, SYNDROME);
+	assert_int_equal(address, PC);
+	*at = GPA(0x1000);
+	return true;
+}
+
+void *memory_at(const struct guest_memory *memory, gpa_t at, uint64_t length)
+{
+	(void)memory;
+	assert_int_equal(at.address, 0x1000);
+	assert_int_equal(length, sizeof instruction);
+	return &instruction;
+}
+
+uint64_t counter_value(void)
+{
+	return 0;
+}
+
+uint64_t counter_frequency(void)
+{
+	return 0;
+}
+
+const char *error_text(int error)
+{
+	return strerrorname_np(error);
+}
+
+enum status status_of_error(int error)
+{
+	return error == ENOMEM ? STATUS_HOST : STATUS_INTERNAL;
+}
+
+long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	assert_int_equal(number, SYS_gettid);
+	return 1;
+}
+
+void run_end(struct run *run, enum end end, int status)
+{
+	run->end = end;
+	run->status = status;
+}
+
+void run_wait_if_held(struct run *run)
+{
+	assert_int_equal(run->held, 0);
+}
+
+/* Runs a vCPU whose first KVM_RUN returns this with this reason. */
+static struct run run_with(int result, unsigned reason)
+{
+	struct run guest = { .end = RUNNING };
+	struct bus bus = { 0 };
+	struct vcpu vcpu = { .run = &shared.run, .bus = &bus, .guest = &guest };
+
+	runs = reports = injected = 0;
+	all_reports[0] = '\0';
+	run_result = result;
+	shared.run.exit_reason = reason;
+	vcpu_run(&vcpu);
+	return guest;
+}
+
+/* ---- tests ---- */
+
+/* linux/kvm.h of 6.1, and what comes after its last. */
+static const char *const names[] = {
+#define NAME(reason) [reason] = #reason
+	NAME(KVM_EXIT_UNKNOWN),
+	NAME(KVM_EXIT_EXCEPTION),
+	NAME(KVM_EXIT_IO),
+	NAME(KVM_EXIT_HYPERCALL),
+	NAME(KVM_EXIT_DEBUG),
+	NAME(KVM_EXIT_HLT),
+	NAME(KVM_EXIT_IRQ_WINDOW_OPEN),
+	NAME(KVM_EXIT_SHUTDOWN),
+	NAME(KVM_EXIT_FAIL_ENTRY),
+	NAME(KVM_EXIT_SET_TPR),
+	NAME(KVM_EXIT_TPR_ACCESS),
+	NAME(KVM_EXIT_S390_SIEIC),
+	NAME(KVM_EXIT_S390_RESET),
+	NAME(KVM_EXIT_DCR),
+	NAME(KVM_EXIT_NMI),
+	NAME(KVM_EXIT_INTERNAL_ERROR),
+	NAME(KVM_EXIT_OSI),
+	NAME(KVM_EXIT_PAPR_HCALL),
+	NAME(KVM_EXIT_S390_UCONTROL),
+	NAME(KVM_EXIT_WATCHDOG),
+	NAME(KVM_EXIT_S390_TSCH),
+	NAME(KVM_EXIT_EPR),
+	NAME(KVM_EXIT_S390_STSI),
+	NAME(KVM_EXIT_IOAPIC_EOI),
+	NAME(KVM_EXIT_HYPERV),
+	NAME(KVM_EXIT_X86_RDMSR),
+	NAME(KVM_EXIT_X86_WRMSR),
+	NAME(KVM_EXIT_DIRTY_RING_FULL),
+	NAME(KVM_EXIT_AP_RESET_HOLD),
+	NAME(KVM_EXIT_X86_BUS_LOCK),
+	NAME(KVM_EXIT_XEN),
+	NAME(KVM_EXIT_RISCV_SBI),
+	NAME(KVM_EXIT_RISCV_CSR),
+	NAME(KVM_EXIT_NOTIFY),
+#undef NAME
+	[KVM_EXIT_NOTIFY + 1] = "newer",
+	[KVM_EXIT_NOTIFY + 100] = "newer",
+};
+
+static void test_unhandled(void **state)
+{
+	unsigned tried = 0;
+
+	(void)state;
+	for (unsigned reason = 0; reason < sizeof names / sizeof *names; reason++) {
+		struct run outcome;
+
+		if (!names[reason])
+			continue;
+		tried++;
+		shared.run.hw.hardware_exit_reason = 0xbad;
+		outcome = run_with(0, reason);
+		assert_int_equal(outcome.end, ENDED);
+		assert_int_equal(outcome.status, STATUS_INTERNAL);
+		assert_int_equal(runs, 1);
+		assert_non_null(strstr(all_reports, names[reason]));
+		assert_non_null(strstr(all_reports, "0xbad"));
+		assert_non_null(strstr(all_reports, "pc 0x40081234"));
+		assert_non_null(strstr(all_reports, "ESR_EL1 0x96000010"));
+	}
+	assert_true(tried >= 36);
+}
+
+static void test_run_fails(void **state)
+{
+	static const struct {
+		int error, status;
+		unsigned runs;
+	} rows[] = {
+		{ EINTR, STATUS_PASS, 2 },
+		{ EAGAIN, STATUS_PASS, 2 },
+		{ ENOMEM, STATUS_HOST, 1 },
+		{ EFAULT, STATUS_INTERNAL, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct run outcome = run_with(-rows[i].error, KVM_EXIT_UNKNOWN);
+
+		assert_int_equal(outcome.status, rows[i].status);
+		assert_int_equal(runs, rows[i].runs);
+		if (rows[i].runs == 1)
+			assert_non_null(strstr(all_reports, strerrorname_np(rows[i].error)));
+	}
+}
+
+static void test_mmio(void **state)
+{
+	(void)state;
+	for (unsigned size = 1; size <= 8; size *= 2) {
+		uint64_t mask = ~0ull >> (64 - 8 * size);
+		uint64_t value;
+
+		shared.run.mmio.phys_addr = 0x9000018;
+		shared.run.mmio.len = size;
+		shared.run.mmio.is_write = 1;
+		memset(shared.run.mmio.data, 0xa5, 8);
+		run_with(0, KVM_EXIT_MMIO);
+		assert_int_equal(bus_at.address, 0x9000018);
+		assert_int_equal(bus_size, size);
+		assert_int_equal(bus_value, 0xa5a5a5a5a5a5a5a5 & mask);
+
+		shared.run.mmio.is_write = 0;
+		run_with(0, KVM_EXIT_MMIO);
+		memcpy(&value, shared.run.mmio.data, sizeof value);
+		assert_int_equal(value & mask, 0x1122334455667788 & mask);
+	}
+}
+
+static void test_no_syndrome(void **state)
+{
+	(void)state;
+	shared.run.arm_nisv.fault_ipa = 0x30000000;
+	assert_int_equal(run_with(0, KVM_EXIT_ARM_NISV).status, STATUS_PASS);
+	assert_int_equal(injected, 1);
+	assert_non_null(strstr(all_reports, "pc 0x40081234"));
+	assert_non_null(strstr(all_reports, "0x30000000"));
+	assert_non_null(strstr(all_reports, "0xa9402c0a"));
+}
+
+static void test_system_events(void **state)
+{
+	(void)state;
+	shared.run.system_event.type = KVM_SYSTEM_EVENT_RESET;
+	assert_int_equal(run_with(0, KVM_EXIT_SYSTEM_EVENT).end, RESET);
+	shared.run.system_event.type = 99;
+	assert_int_equal(run_with(0, KVM_EXIT_SYSTEM_EVENT).status, STATUS_INTERNAL);
+	assert_non_null(strstr(all_reports, "99"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unhandled),     cmocka_unit_test(test_run_fails),
+		cmocka_unit_test(test_mmio),	      cmocka_unit_test(test_no_syndrome),
+		cmocka_unit_test(test_system_events),
+	};
+
+	return RUN(tests);
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that hold what is missing: need.sh THING:PACKAGE...
+# A THING is a command in PATH, or a file if it starts with "/". Silent when nothing is missing.
+set -eu
+
+packages=
+for pair; do
+	thing=${pair%%:*}
+	case $thing in
+	/*) [ -e "$thing" ] && continue ;;
+	*) command -v "$thing" >/dev/null && continue ;;
+	esac
+	case " $packages " in
+	*" ${pair#*:} "*) ;;
+	*) packages="$packages ${pair#*:}" ;;
+	esac
+done
+[ -n "$packages" ] || exit 0
+
+# The one command that installs them, for root; words are split on purpose.
+install="apt-get install -y --no-install-recommends$packages"
+root=
+if [ "$(id -u)" -ne 0 ]; then
+	root=sudo
+	# With a terminal sudo may ask for the password, without one it must not need it.
+	if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+		root=none
+	fi
+fi
+if ! command -v apt-get >/dev/null || [ "$root" = none ]; then
+	echo "Packages are missing, and may not be installed from here. As root, run:" >&2
+	echo "  apt-get update && $install" >&2
+	exit 1
+fi
+echo "Installing$packages" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086
+if ! { $root apt-get -q update && $root apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get }; } \
+	</dev/null >"$log" 2>&1; then
+	cat "$log" >&2
+	echo "That failed. As root, run: apt-get update && $install" >&2
+	exit 1
+fi

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fills run-time values into the bundled device tree (Devicetree Specification 0.4, 3.4 and 3.6).
+ *
+ * Who calls it: machine.c. Touches the buffer it is given.
+ */
+#include "fdt.h"
+
+#include <libfdt.h>
+#include <stdio.h>
+
+/* Sets one property of this node under the root, which is made if it is not there. */
+static int set(void *tree, const char *path, const char *name, const void *value, size_t size)
+{
+	int node = fdt_path_offset(tree, path);
+
+	if (node == -FDT_ERR_NOTFOUND)
+		node = fdt_add_subnode(tree, 0, path + 1);
+	return node < 0 ? node : fdt_setprop(tree, node, name, value, (int)size);
+}
+
+/* One more CPU like those that the tree describes. */
+static int add_cpu(void *tree, uint32_t affinity)
+{
+	static const struct {
+		const char *name, *value;
+	} properties[] = {
+		{ "enable-method", "psci" },
+		{ "compatible", "arm,armv8" },
+		{ "device_type", "cpu" },
+	};
+	char name[16];
+	int cpus = fdt_path_offset(tree, "/cpus");
+	int node, result;
+
+	snprintf(name, sizeof name, "cpu@%x", affinity);
+	node = cpus < 0 ? cpus : fdt_add_subnode(tree, cpus, name);
+	result = node < 0 ? node : fdt_setprop_u32(tree, node, "reg", affinity);
+
+	for (size_t i = 0; result == 0 && i < sizeof properties / sizeof *properties; i++)
+		result = fdt_setprop_string(tree, node, properties[i].name, properties[i].value);
+	return result;
+}
+
+/* What our own tree leaves open: the CPUs behind the first, and whether they have a PMU. */
+static int describe_cpus(void *tree, const struct fdt_values *values)
+{
+	int pmu = fdt_path_offset(tree, "/pmu");
+	int result = 0;
+
+	if (pmu >= 0 && !values->has_pmu)
+		result = fdt_del_node(tree, pmu);
+	for (unsigned i = 1; result == 0 && i < values->cpu_count; i++)
+		result = add_cpu(tree, values->cpus[i]);
+	return result;
+}
+
+int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *values)
+{
+	fdt64_t memory[] = {
+		cpu_to_fdt64(values->memory_base),
+		cpu_to_fdt64(values->memory_size),
+	};
+	fdt64_t start = cpu_to_fdt64(values->initrd_start), end = cpu_to_fdt64(values->initrd_end);
+	const struct {
+		const char *path, *name;
+		const void *value;
+		size_t size;
+		bool left_out;
+	} properties[] = {
+		{ "/memory", "reg", memory, sizeof memory, false },
+		{ "/memory", "device_type", "memory", sizeof "memory", false },
+		{ "/chosen", "linux,initrd-start", &start, sizeof start, start == end },
+		{ "/chosen", "linux,initrd-end", &end, sizeof end, start == end },
+		{ "/chosen", "kaslr-seed", values->seed, sizeof(uint64_t), false },
+		{ "/chosen", "rng-seed", values->seed + sizeof(uint64_t),
+		  sizeof values->seed - sizeof(uint64_t), false },
+		{ "/chosen", "bootargs", values->bootargs, strlen(values->bootargs) + 1,
+		  values->is_users && !*values->bootargs },
+	};
+	int result = fdt_open_into(base, to, (int)room);
+
+	for (size_t i = 0; result == 0 && i < sizeof properties / sizeof *properties; i++) {
+		if (properties[i].left_out)
+			continue;
+		result = properties[i].size > room ? -FDT_ERR_NOSPACE
+						   : set(to, properties[i].path, properties[i].name,
+							 properties[i].value, properties[i].size);
+	}
+	if (result == 0 && !values->is_users)
+		result = describe_cpus(to, values);
+	if (result == 0)
+		result = fdt_pack(to);
+	return result == 0 ? (int)fdt_totalsize(to) : result;
+}

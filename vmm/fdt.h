@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The device tree that the guest finds. Used by machine.c; builds natively for tests. */
+#ifndef VMM_FDT_H
+#define VMM_FDT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FDT_MOST_CPUS 512
+#define FDT_SEED 64
+
+/* What is known only at run time. */
+struct fdt_values {
+	uint64_t memory_base, memory_size; /* bytes */
+	const char *bootargs;
+	uint64_t initrd_start, initrd_end; /* end is one past it; equal: there is none */
+	const uint32_t *cpus; /* their affinities (MPIDR_EL1); the first is in the tree already */
+	unsigned cpu_count;   /* at most FDT_MOST_CPUS */
+	bool has_pmu;
+	bool is_users; /* the user's own tree: what it says of CPUs and PMU stays, and so do
+			* bootargs unless there are some here */
+	uint8_t seed[FDT_SEED];
+};
+
+/* Writes the tree `base` with these values to `to`, `room` bytes. Its size, or a negative
+ * FDT_ERR_*. */
+int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *values);
+
+#endif

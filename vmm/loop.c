@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The event loop. Who calls it: machine.c starts it; its thread is its own. Touches the console
+ * and, under their locks, devices whose timers run out.
+ */
+#include "loop.h"
+
+#include "report.h"
+#include "sys.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000ull
+
+static struct timespec now(int clock)
+{
+	struct timespec time = { 0 };
+
+	/* Cannot fail: the clock exists and the address is ours. */
+	sys_clock_gettime(clock, &time);
+	return time;
+}
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec time = now(CLOCK_MONOTONIC);
+
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+uint64_t realtime_seconds(void)
+{
+	return (uint64_t)now(CLOCK_REALTIME).tv_sec;
+}
+
+void loop_wake(int wake)
+{
+	uint64_t one = 1;
+
+	sys_write(wake, &one, sizeof one);
+}
+
+void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)
+{
+	struct loop *loop = opaque;
+	struct loop_timer *timer = &loop->timers[number];
+	uint64_t before = timer->deadline;
+
+	if (before == TIMER_OFF && nanoseconds == TIMER_OFF)
+		return;
+	timer->deadline = nanoseconds == TIMER_OFF ? TIMER_OFF : monotonic_ns() + nanoseconds;
+	/* One that is later than before, or off, is found out when the loop wakes for what was
+	 * before. */
+	if (timer->deadline < before)
+		loop_wake(loop->wake);
+}
+
+/* Tells the devices whose timers have run out. The time until the next does, or TIMER_OFF. */
+static uint64_t expire_timers(struct loop *loop)
+{
+	uint64_t next = TIMER_OFF;
+	uint64_t time = monotonic_ns();
+
+	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
+		struct loop_timer *timer = &loop->timers[i];
+
+		lock_acquire(timer->device_lock);
+		if (timer->deadline <= time) {
+			timer->deadline = TIMER_OFF;
+			timer->ops->expire(timer->device);
+		}
+		if (timer->deadline < next)
+			next = timer->deadline;
+		lock_release(timer->device_lock);
+	}
+	if (next == TIMER_OFF)
+		return TIMER_OFF;
+	return next > time ? next - time : 0;
+}
+
+static void wait(struct loop *loop, uint64_t nanoseconds)
+{
+	struct pollfd fds[] = {
+		{ .fd = loop->wake, .events = POLLIN },
+		{ .fd = console_wants_input(loop->console) ? 0 : -1, .events = POLLIN },
+		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
+	};
+	struct timespec timeout = {
+		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
+		.tv_nsec = (long)(nanoseconds % NS_PER_S),
+	};
+
+	if (sys_ppoll(fds, ARRAY_SIZE(fds), nanoseconds == TIMER_OFF ? NULL : &timeout, NULL, 0) <=
+	    0)
+		return; /* a timer, or a signal: looked at next */
+	if (fds[0].revents) {
+		uint64_t count;
+
+		sys_read(loop->wake, &count, sizeof count);
+	}
+	if (fds[1].revents)
+		console_read(loop->console);
+	if (fds[2].revents)
+		console_flush(loop->console);
+}
+
+static void loop_run(void *opaque)
+{
+	struct loop *loop = opaque;
+
+	while (run_goes_on(loop->run)) {
+		console_feed(loop->console);
+		wait(loop, expire_timers(loop));
+	}
+}
+
+void loop_create(struct loop *loop, struct run *run, struct console *console)
+{
+	long wake = sys_eventfd2(0, EFD_CLOEXEC);
+
+	if (wake < 0)
+		die(status_of_error((int)-wake), "eventfd: %s", error_text((int)-wake));
+	*loop = (struct loop){ .wake = (int)wake, .run = run, .console = console };
+	run->wake = loop->wake;
+}
+
+void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,
+		    struct lock *lock)
+{
+	loop->timers[number] = (struct loop_timer){
+		.deadline = TIMER_OFF,
+		.ops = ops,
+		.device = device,
+		.device_lock = lock,
+	};
+}
+
+void loop_destroy(struct loop *loop)
+{
+	sys_close(loop->wake);
+}
+
+void loop_start(struct loop *loop)
+{
+	int result = thread_start(&loop->thread, loop_run, loop);
+
+	if (result < 0)
+		die(status_of_error(-result), "thread of the console: %s", error_text(-result));
+}
+
+void loop_join(struct loop *loop)
+{
+	thread_join(&loop->thread);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest's memory and the type of a guest-physical address. Used by loaders, bus and the KVM
+ * layers. */
+#ifndef VMM_MEMORY_H
+#define VMM_MEMORY_H
+
+#include <stdint.h>
+
+/* A guest-physical address: not a number and not a pointer, so that it is never taken for one. */
+typedef struct {
+	uint64_t address;
+} gpa_t;
+
+#define GPA(number) ((gpa_t){ number })
+
+struct guest_memory {
+	gpa_t base;
+	uint64_t size; /* bytes */
+	uint8_t *host; /* where the first byte lies in this process, 2 MiB aligned */
+	void *mapping; /* what mmap gave, and how much */
+	uint64_t mapped;
+};
+
+/* Maps size bytes, not touched before the guest touches them. Dies if the host has not that much.
+ */
+void memory_create(struct guest_memory *memory, gpa_t base, uint64_t size);
+void memory_destroy(struct guest_memory *memory);
+
+/*
+ * The one way from guest-physical to pointer: where length bytes at this address lie in the
+ * process, or NULL if any of them is not RAM.
+ */
+void *memory_at(const struct guest_memory *memory, gpa_t at, uint64_t length);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. Used by main, and by whoever main hands the options to. */
+#ifndef VMM_OPTIONS_H
+#define VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	const char *payload;	  /* name or path; NULL: the first that is bundled */
+	const char *append;	  /* bootargs */
+	const char *status_token; /* what PID 1's last line begins with */
+	uint64_t memory;	  /* bytes of RAM */
+	uint64_t cpus;
+	uint64_t gic;	      /* version 2 or 3; 0: what the host has */
+	const char *initrd;   /* file; NULL: none */
+	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
+	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
+	bool no_pmu, no_sve, no_pauth;
+	bool no_reboot, strict, probe, list, help, version;
+};
+
+/*
+ * Fills options from the command line; strings stay argv's. STATUS_PASS, or STATUS_USAGE after one
+ * line about the first thing that is wrong; what stood before it is filled in.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+/* What --help prints, from the same table. */
+void options_help(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a run of the guest ends, whoever ends it: a vCPU, a device, the console.
+ *
+ * Who uses it: machine.c starts and joins the threads; the others call run_end.
+ */
+#ifndef VMM_RUN_H
+#define VMM_RUN_H
+
+#include "status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+struct run {
+	int end;    /* an enum end; read and written atomically */
+	int status; /* of ENDED */
+	struct vcpu *vcpus;
+	unsigned cpus;
+	int wake;      /* eventfd of the event loop */
+	uint32_t held; /* a futex: 1 while CPUs shall not enter the guest, 2 once they never will */
+};
+
+enum end {
+	RUNNING,
+	ENDED, /* with status */
+	RESET, /* the guest wants to be started again */
+};
+
+/* Ends the run, unless it has ended already, and makes every thread of it notice. From any thread.
+ */
+void run_end(struct run *run, enum end end, int status);
+
+/* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
+void run_hold(struct run *run);
+void run_release(struct run *run);
+/* A vCPU's thread waits here, if it is to. */
+void run_wait_if_held(struct run *run);
+
+/* May the guest still run? What other threads wrote before they ended it is seen after a no. */
+static inline bool run_goes_on(const struct run *run)
+{
+	return __atomic_load_n(&run->end, __ATOMIC_ACQUIRE) == RUNNING;
+}
+
+#endif

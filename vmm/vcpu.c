@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+/*
+ * KVM's vCPU layer: registers and the run loop.
+ *
+ * Who calls it: machine.c, from the vCPU's own thread. Touches the vCPU's descriptor and its
+ * kvm_run mapping; MMIO goes on to the bus.
+ */
+#include "crt.h"
+#include "kvm.h"
+#include "map.h"
+#include "report.h"
+#include "sys.h"
+#include "walk.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#define PPI_INTID 16 /* interrupt id of the first private peripheral interrupt */
+#define REGISTER_U64 (KVM_REG_ARM64 | KVM_REG_SIZE_U64)
+#define CORE_REGISTER(field) (REGISTER_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(field))
+#define ESR_EL1 ARM64_SYS_REG(3, 0, 5, 2, 0)
+#define FAR_EL1 ARM64_SYS_REG(3, 0, 6, 0, 0)
+#define SCTLR_EL1 ARM64_SYS_REG(3, 0, 1, 0, 0)
+#define TTBR0_EL1 ARM64_SYS_REG(3, 0, 2, 0, 0)
+#define TTBR1_EL1 ARM64_SYS_REG(3, 0, 2, 0, 1)
+#define TCR_EL1 ARM64_SYS_REG(3, 0, 2, 0, 2)
+#define MPIDR_EL1 ARM64_SYS_REG(3, 0, 0, 0, 5)
+
+static uint64_t get_register(const struct vcpu *vcpu, uint64_t id)
+{
+	uint64_t value = 0;
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	kvm_call(vcpu->fd, KVM_GET_ONE_REG, &reg);
+	return value;
+}
+
+static void set_register(const struct vcpu *vcpu, uint64_t id, uint64_t value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	kvm_call(vcpu->fd, KVM_SET_ONE_REG, &reg);
+}
+
+void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct vm *vm,
+		 unsigned index, const struct cpu_features *features, struct bus *bus,
+		 const struct guest_memory *memory, struct run *guest)
+{
+	struct kvm_vcpu_init init;
+	int sve = KVM_ARM_VCPU_SVE;
+	long run;
+
+	*vcpu = (struct vcpu){
+		.index = index,
+		.bus = bus,
+		.memory = memory,
+		.guest = guest,
+		.run_size = kvm->run_size,
+	};
+	vcpu->fd = kvm_call(vm->fd, KVM_CREATE_VCPU, index);
+	run = sys_mmap(0, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (run < 0)
+		die(STATUS_HOST, "kvm_run of CPU %u: %s; free some memory on the host", index,
+		    error_text((int)-run));
+	vcpu->run = (struct kvm_run *)run;
+	kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
+	init.features[0] = 1u << KVM_ARM_VCPU_PSCI_0_2;
+	if (index > 0)
+		init.features[0] |= 1u << KVM_ARM_VCPU_POWER_OFF;
+	if (features->pmu)
+		init.features[0] |= 1u << KVM_ARM_VCPU_PMU_V3;
+	if (features->sve)
+		init.features[0] |= 1u << KVM_ARM_VCPU_SVE;
+	if (features->pauth)
+		init.features[0] |=
+			1u << KVM_ARM_VCPU_PTRAUTH_ADDRESS | 1u << KVM_ARM_VCPU_PTRAUTH_GENERIC;
+	kvm_call(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
+	if (features->sve)
+		kvm_call(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &sve);
+}
+
+void vcpu_start_pmu(const struct vcpu *vcpu)
+{
+	int intid = PPI_INTID + PMU_PPI;
+	struct kvm_device_attr irq = {
+		.group = KVM_ARM_VCPU_PMU_V3_CTRL,
+		.attr = KVM_ARM_VCPU_PMU_V3_IRQ,
+		.addr = (uintptr_t)&intid,
+	};
+	struct kvm_device_attr init = {
+		.group = KVM_ARM_VCPU_PMU_V3_CTRL,
+		.attr = KVM_ARM_VCPU_PMU_V3_INIT,
+	};
+
+	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &irq);
+	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &init);
+}
+
+/*
+ * The guest's virtual counter, for all its CPUs: the host's plus a second. A counter that is behind
+ * the host's has a positive offset, and a compare value near 2^64 plus that overflows: what
+ * emulates the timer may then take it for one that is always due (QEMU 7.2's main loop does, for
+ * ever).
+ */
+static void start_counter(const struct vcpu *vcpu)
+{
+	set_register(vcpu, KVM_REG_ARM_TIMER_CNT, counter_value() + counter_frequency());
+}
+
+void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree)
+{
+	set_register(vcpu, CORE_REGISTER(regs.regs[0]), device_tree.address);
+	set_register(vcpu, CORE_REGISTER(regs.pc), entry.address);
+	start_counter(vcpu);
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	sys_munmap((uintptr_t)vcpu->run, vcpu->run_size);
+	sys_close(vcpu->fd);
+}
+
+/* Where the guest stands, for a message about why it cannot go on. */
+static void dump(const struct vcpu *vcpu)
+{
+	report("guest: pc %#lx pstate %#lx ESR_EL1 %#lx FAR_EL1 %#lx",
+	       get_register(vcpu, CORE_REGISTER(regs.pc)),
+	       get_register(vcpu, CORE_REGISTER(regs.pstate)), get_register(vcpu, ESR_EL1),
+	       get_register(vcpu, FAR_EL1));
+}
+
+/* An access outside of RAM (api.rst, KVM_EXIT_MMIO): `data` is little-endian, `len` bytes of it. */
+static void handle_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	gpa_t at = GPA(run->mmio.phys_addr);
+	uint64_t value;
+
+	if (run->mmio.is_write) {
+		uint64_t mask = ~0ull >> (64 - 8 * run->mmio.len);
+
+		memcpy(&value, run->mmio.data, sizeof value);
+		bus_write(vcpu->bus, at, run->mmio.len, value & mask);
+	} else {
+		value = bus_read(vcpu->bus, at, run->mmio.len);
+		memcpy(run->mmio.data, &value, sizeof value);
+	}
+}
+
+/* PSCI of the guest (Arm DEN 0022), as far as the kernel leaves it to us. */
+static void handle_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		run_end(vcpu->guest, ENDED, STATUS_PASS);
+		break;
+	case KVM_SYSTEM_EVENT_RESET:
+		run_end(vcpu->guest, RESET, 0);
+		break;
+	default:
+		report("KVM_EXIT_SYSTEM_EVENT of unknown type %u", vcpu->run->system_event.type);
+		dump(vcpu);
+		run_end(vcpu->guest, ENDED, STATUS_INTERNAL);
+	}
+}
+
+/* What stands at this virtual address of the guest's; 0, which is no instruction, if nothing does.
+ */
+static uint32_t instruction_at(const struct vcpu *vcpu, uint64_t pc)
+{
+	struct translation regime = {
+		.sctlr = get_register(vcpu, SCTLR_EL1),
+		.tcr = get_register(vcpu, TCR_EL1),
+		.ttbr0 = get_register(vcpu, TTBR0_EL1),
+		.ttbr1 = get_register(vcpu, TTBR1_EL1),
+	};
+	gpa_t at;
+	uint32_t *instruction = walk(&regime, vcpu->memory, pc, &at)
+					? memory_at(vcpu->memory, at, sizeof *instruction)
+					: NULL;
+
+	return instruction ? *instruction : 0;
+}
+
+/*
+ * A load or store outside of RAM for which the CPU gives no syndrome (write-back, pair, vector):
+ * what it was cannot be told without reading the guest's code, so the guest gets an external abort.
+ */
+static void handle_no_syndrome(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events = { .exception.ext_dabt_pending = 1 };
+
+	if (vcpu->bus->strict || bus_report_once(vcpu->bus, GPA(vcpu->run->arm_nisv.fault_ipa))) {
+		uint64_t pc = get_register(vcpu, CORE_REGISTER(regs.pc));
+
+		report("guest: pc %#lx: access at %#llx by instruction %#08x, without syndrome: "
+		       "external abort",
+		       pc, vcpu->run->arm_nisv.fault_ipa, instruction_at(vcpu, pc));
+	}
+	if (vcpu->bus->strict)
+		run_end(vcpu->bus->strict, ENDED, STATUS_PAYLOAD);
+	kvm_call(vcpu->fd, KVM_SET_VCPU_EVENTS, &events);
+}
+
+/* A signal came: the loop sees whether the guest still runs. */
+static void handle_interrupted(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/*
+ * Every reason of the kernel's ABI (linux/kvm.h). What has no handler cannot be the guest's doing
+ * on arm64 with what we ask of KVM; it ends the run under its name.
+ */
+static const struct {
+	char name[16]; /* without KVM_EXIT_; in the table itself, for a pointer is larger: its
+			  relocation */
+	void (*handle)(struct vcpu *vcpu);
+} exits[] = {
+#define EXIT(reason, handler) [KVM_EXIT_##reason] = { #reason, handler }
+	EXIT(UNKNOWN, NULL),
+	EXIT(EXCEPTION, NULL),
+	EXIT(IO, NULL),
+	EXIT(HYPERCALL, NULL),
+	EXIT(DEBUG, NULL),
+	EXIT(HLT, NULL),
+	EXIT(MMIO, handle_mmio),
+	EXIT(IRQ_WINDOW_OPEN, NULL),
+	EXIT(SHUTDOWN, NULL),
+	EXIT(FAIL_ENTRY, NULL),
+	EXIT(INTR, handle_interrupted),
+	EXIT(SET_TPR, NULL),
+	EXIT(TPR_ACCESS, NULL),
+	EXIT(S390_SIEIC, NULL),
+	EXIT(S390_RESET, NULL),
+	EXIT(DCR, NULL),
+	EXIT(NMI, NULL),
+	EXIT(INTERNAL_ERROR, NULL),
+	EXIT(OSI, NULL),
+	EXIT(PAPR_HCALL, NULL),
+	EXIT(S390_UCONTROL, NULL),
+	EXIT(WATCHDOG, NULL),
+	EXIT(S390_TSCH, NULL),
+	EXIT(EPR, NULL),
+	EXIT(SYSTEM_EVENT, handle_system_event),
+	EXIT(S390_STSI, NULL),
+	EXIT(IOAPIC_EOI, NULL),
+	EXIT(HYPERV, NULL),
+	EXIT(ARM_NISV, handle_no_syndrome),
+	EXIT(X86_RDMSR, NULL),
+	EXIT(X86_WRMSR, NULL),
+	EXIT(DIRTY_RING_FULL, NULL),
+	EXIT(AP_RESET_HOLD, NULL),
+	EXIT(X86_BUS_LOCK, NULL),
+	EXIT(XEN, NULL),
+	EXIT(RISCV_SBI, NULL),
+	EXIT(RISCV_CSR, NULL),
+	EXIT(NOTIFY, NULL),
+#undef EXIT
+};
+_Static_assert(ARRAY_SIZE(exits) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_NOTIFY + 1,
+	       "a row for every exit reason of 6.1");
+
+/* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
+static void handle_unhandled(struct vcpu *vcpu)
+{
+	unsigned reason = vcpu->run->exit_reason;
+	const char *name = reason < ARRAY_SIZE(exits) ? exits[reason].name : "newer than 6.1";
+
+	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason, name,
+	       vcpu->run->hw.hardware_exit_reason);
+	dump(vcpu);
+	run_end(vcpu->guest, ENDED, STATUS_INTERNAL);
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+	unsigned reason = vcpu->run->exit_reason;
+
+	vcpu->exits[reason < EXIT_REASONS ? reason : 0]++;
+	if (reason < EXIT_REASONS && exits[reason].handle)
+		exits[reason].handle(vcpu);
+	else
+		handle_unhandled(vcpu);
+}
+
+void vcpu_run(void *opaque)
+{
+	struct vcpu *vcpu = opaque;
+
+	__atomic_store_n(&vcpu->tid, (uint32_t)sys_gettid(), __ATOMIC_RELEASE);
+	while (run_goes_on(vcpu->guest)) {
+		int result;
+
+		run_wait_if_held(vcpu->guest);
+		result = kvm_try(vcpu->fd, KVM_RUN, 0);
+		if (result == 0) {
+			handle_exit(vcpu);
+		} else if (result != -EINTR && result != -EAGAIN) {
+			report("KVM_RUN: %s; the host's kernel log may say more",
+			       error_text(-result));
+			dump(vcpu);
+			run_end(vcpu->guest, ENDED, status_of_error(-result));
+		}
+	}
+}
+
+/* ---- kicks ---- */
+
+#define KICK SIGUSR1
+
+/* The signal only has to interrupt KVM_RUN. */
+static void on_kick(int signal)
+{
+	(void)signal;
+}
+
+void vcpu_prepare_kicks(void)
+{
+	/* The kernel's own struct (asm-generic/signal.h); without SA_RESTORER it returns by the
+	 * vDSO. */
+	const struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} action = { .handler = on_kick };
+
+	const uint64_t kick = 1ull << (KICK - 1);
+
+	kvm_check((int)sys_rt_sigaction(KICK, &action, NULL, sizeof action.mask), "rt_sigaction");
+	/* Whoever started us may have blocked it. */
+	kvm_check((int)sys_rt_sigprocmask(SIG_UNBLOCK, &kick, NULL, sizeof kick), "rt_sigprocmask");
+}
+
+/*
+ * A vCPU that is not in KVM_RUN yet does not get past immediate_exit; one that is in it is
+ * interrupted by the signal.
+ */
+void vcpu_kick(struct vcpu *vcpu)
+{
+	uint32_t tid;
+
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	tid = __atomic_load_n(&vcpu->tid, __ATOMIC_ACQUIRE);
+	if (tid)
+		sys_tgkill((int)sys_getpid(), (int)tid, KICK);
+}
+
+void vcpu_report_exits(const struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < EXIT_REASONS; i++)
+		if (vcpu->exits[i])
+			dprintf(2, "  CPU %u: %lu KVM_EXIT_%s\n", vcpu->index, vcpu->exits[i],
+				exits[i].name);
+}
+
+uint64_t vcpu_affinity(const struct vcpu *vcpu)
+{
+	return get_register(vcpu, MPIDR_EL1) & 0xff00ffffff;
+}
