@@ -124,11 +124,13 @@ build/machine-gicv%.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
 build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
 
-build/nestling: build/nestling.debug
-	$(call say,STRIP)$(CROSS_COMPILE)strip $< -o $@
-
-build/thread-test: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
+build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
+
+# Without symbols, and with its relocations in the form that crt/start.c reads.
+build/nestling build/thread-test: build/%: build/%.debug tools/relocs.pl
+	$(call say,STRIP)tools/relocs.pl $(CROSS_COMPILE)readelf $< $@ && \
+		$(CROSS_COMPILE)objcopy --remove-section .rela.dyn --strip-all $@
 
 # ---- what runs in the guest ----
 

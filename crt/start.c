@@ -15,8 +15,8 @@
 
 /* crt/program.lds defines these. */
 extern HIDDEN char __ehdr_start[];
-extern HIDDEN const Elf64_Rela __rela_start[], __rela_end[];
 extern HIDDEN char __relro_start[], __relro_end[];
+extern HIDDEN const uint8_t __relocs[];
 
 /*
  * Tells the kernel to map our code with branch target identification (ELF for AArch64, 5.2.2:
@@ -85,18 +85,19 @@ _Noreturn void exit(int status)
 	__builtin_trap();
 }
 
-/* Linked at 0, so an address in the file plus the load address is the one in memory (ELF gABI). */
+/*
+ * Linked at 0, so an address in the file plus the load address is the one in memory (ELF gABI).
+ * Which words hold one is told by a bit for each (tools/relocs.pl), up to the bits themselves.
+ */
 static void relocate(void)
 {
 	uintptr_t load = (uintptr_t)__ehdr_start;
+	uintptr_t *words = (uintptr_t *)__relro_start;
+	size_t count = ((uintptr_t)__relocs - (uintptr_t)words) / sizeof *words;
 
-	/* One array to the linker, two objects to C: compared as numbers. */
-	for (const Elf64_Rela *rela = __rela_start; (uintptr_t)rela < (uintptr_t)__rela_end;
-	     rela++) {
-		if (ELF64_R_TYPE(rela->r_info) != R_AARCH64_RELATIVE)
-			__builtin_trap();
-		*(uintptr_t *)(load + rela->r_offset) = load + (uintptr_t)rela->r_addend;
-	}
+	for (size_t i = 0; i < count; i++)
+		if (__relocs[i / 8] >> i % 8 & 1)
+			words[i] += load;
 }
 
 /*

@@ -18,7 +18,8 @@ is 'no shared library' "$(elf -d | grep -c NEEDED)" 0
 is 'no text relocation' "$(elf -d | grep -c TEXTREL)" 0
 like 'marked as PIE' "$(elf -d)" 'FLAGS_1.* PIE'
 is 'relative relocations only' \
-	"$(elf -r | awk '/R_AARCH64/ { print $3 }' | sort -u)" R_AARCH64_RELATIVE
+	"$("${cross}readelf" -rW build/nestling.debug | awk '/R_AARCH64/ { print $3 }' | sort -u)" \
+	R_AARCH64_RELATIVE
 is 'no undefined symbol' "$("${cross}nm" -u build/nestling.debug)" ''
 is 'no executable stack' "$(elf -l | awk '$1 == "GNU_STACK" { print $7 }')" RW
 is 'one segment is executable, and not writable' \

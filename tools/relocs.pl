@@ -1,0 +1,46 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Packs a linked program's relocations for crt/start.c: relocs.pl READELF IN OUT
+# .relocs gets a bit for each 8-byte word from __relro_start on, set if the load address has to be added
+# to it: the addend stands in the word already. The 24 bytes that .rela.dyn has for each can then go,
+# and its segment is taken out of the program headers.
+use strict;
+use warnings;
+
+my ($readelf, $in, $out) = @ARGV;
+
+sub lines {
+	open my $pipe, '-|', $readelf, @_, $in or die "$readelf: $!\n";
+	my @lines = <$pipe>;
+	close $pipe or die "$readelf failed\n";
+	return @lines;
+}
+
+my ($words, $end) = map {
+	my $name = $_;
+	map { / ([0-9a-f]+) .* \Q$name\E$/ ? hex $1 : () } lines('-sW');
+} '__relro_start', '__relocs';
+my %sections = map { /\] (\.rel\S+) +\S+ +(\S+) (\S+) (\S+)/ ? ($1 => [map { hex } $2, $3, $4]) : () }
+	lines('-SW');
+my ($rela, $relocs) = @sections{'.rela.dyn', '.relocs'};
+die "$in: not linked by crt/program.lds\n" unless $words && $end && $rela && $relocs;
+
+my $bits = "\0" x $relocs->[2];
+for (lines('-rW')) {
+	next unless /^([0-9a-f]{16}) /;
+	my $at = hex $1;
+	die "$in: $_" unless / R_AARCH64_RELATIVE / && $at % 8 == 0 && $at >= $words && $at < $end;
+	vec($bits, ($at - $words) / 8, 1) = 1;
+}
+
+open my $file, '<:raw', $in or die "$in: $!\n";
+my $program = do { local $/; <$file> };
+substr $program, $relocs->[1], length $bits, $bits;
+for my $i (0 .. unpack('v', substr $program, 56, 2) - 1) {
+	my $header = unpack('Q<', substr $program, 32, 8) + 56 * $i;
+	next unless unpack('Q<', substr $program, $header + 16, 8) == $rela->[0];
+	substr $program, $header, 4, pack 'V', 0; # PT_NULL
+}
+open my $copy, '>:raw', $out or die "$out: $!\n";
+print $copy $program;
+close $copy or die "$out: $!\n";
