@@ -4,8 +4,10 @@
 VERSION := 0.1.0
 # Prefix of an Arm GNU toolchain; Debian's is installed if it is the one named and missing.
 CROSS_COMPILE ?= aarch64-linux-gnu-
-# Flat binaries, bundled into the program; the first is what runs if none is named.
-PAYLOAD ?= build/payloads/hello.bin
+# Files bundled into the program; the first is what runs if none is named. MANIFEST, if there is one,
+# gives each its options: lines of "NAME OPTION...".
+PAYLOADS ?= build/payloads/hello.bin
+MANIFEST ?=
 
 MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 # A rule's command is shown as one short line; V=1 shows it whole.
@@ -22,12 +24,13 @@ endif
 
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031
-VMM := bus console fdt format_flat init load loop machine main memory options probe report run system vcpu vm walk
-PAYLOADS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
+VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
+	main memory options probe report run system vcpu vm walk
+CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console fdt finisher flash memory options pl011 pl031 print string vcpu walk
-SYSTEM_TESTS := binary console guest host pl011 run tools
+SYSTEM_TESTS := binary console demo guest host linux load pl011 run tools
 
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
 	build/vmm/bundle.o
@@ -36,7 +39,7 @@ OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/v
 .PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check
 .PHONY: FORCE
 
-all: build/nestling build/rootfs.cpio $(PAYLOADS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
+all: build/nestling build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
 run: ## boot a host in QEMU and the bundled payload in it
 	./qemu-run.sh
@@ -45,7 +48,7 @@ help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 clean: ## remove what was built, but not what was fetched
-	rm -rf $(filter-out build/sysroot,$(wildcard build/*))
+	rm -rf $(filter-out $(SYSROOT) $(GUESTS),$(wildcard build/*))
 
 # ---- what it takes: packages are installed when something of them is missing ----
 
@@ -56,7 +59,7 @@ endif
 
 RUN_TOOLS := qemu-system-aarch64:qemu-system-arm
 TEST_TOOLS := gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/libfdt.h:libfdt-dev \
-	/usr/include/cmocka.h:libcmocka-dev prove:perl
+	/usr/include/cmocka.h:libcmocka-dev prove:perl expect:expect
 CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck
 
 # All that the goals will take is asked for at once: one command installs it.
@@ -79,6 +82,13 @@ $(SYSROOT)/.complete: tools/sysroot.sh | tools-build
 	@tools/sysroot.sh $(SYSROOT) musl-dev linux-libc-dev libfdt-dev busybox-static \
 		linux-image-cloud-arm64
 	@touch $@
+
+# Guests for the tests, which skip what is not there.
+GUESTS := build/guests
+$(GUESTS)/.complete: tools/sysroot.sh | tools-build
+	@tools/sysroot.sh $(GUESTS) linux-image-arm64 linux-image-rt-arm64 u-boot-qemu \
+		debian-installer-12-netboot-arm64 && touch $@ || \
+		echo "tests that need these will be skipped" >&2
 
 # ---- the program ----
 
@@ -104,21 +114,21 @@ build/crt/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
 # What assembly and gcc's own code call stays out of link-time optimization, which sees no such calls.
 build/crt/start.o build/crt/string.o: CFLAGS += -fno-lto
 
-build/vmm/bundle.o: vmm/bundle.S build/bundle.inc build/machine-gicv2.dtb build/machine-gicv3.dtb
+build/vmm/bundle.o: vmm/bundle.S build/bundle.inc build/machine.dtb
 	@mkdir -p $(@D)
 	$(call say,AS)$(MUSL_GCC) -c $< -o $@
 
-# Rewritten when PAYLOAD names something else or something newer, and touched only then.
-build/bundle.inc: $(PAYLOAD) FORCE
+# Rewritten when that says something else or a payload is newer, and touched only then.
+build/bundle.inc: $(PAYLOADS) $(MANIFEST) tools/bundle.sh FORCE
 	@mkdir -p $(@D)
-	@new=$$(for file in $(PAYLOAD); do echo "payload $$(basename "$$file" .bin), $$file"; done); \
-	if [ "$$new" != "$$(cat $@ 2>/dev/null)" ] || [ -n "$$(find -L $(PAYLOAD) -newer $@)" ]; then \
+	@new=$$(tools/bundle.sh '$(MANIFEST)' $(PAYLOADS)) || exit; \
+	if [ "$$new" != "$$(cat $@ 2>/dev/null)" ] || [ -n "$$(find -L $(PAYLOADS) -newer $@)" ]; then \
 		echo "$$new" >$@; \
 	fi
 
-build/machine-gicv%.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
+build/machine.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -DGIC=$* -x assembler-with-cpp -P $< | \
+	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P $< | \
 		dtc -I dts -O dtb -o $@ -
 
 build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
@@ -208,14 +218,14 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		"/^File 'devices.*c'/ { file = \$$0 } \
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
-unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine-gicv2.dtb build/machine-gicv3.dtb
-system: tools-run all build/test-rootfs.cpio
+unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine.dtb
+system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio
 
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
-SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh \
-	tests/*/*.t)
+SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
+	$(filter-out %/demo.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
@@ -238,8 +248,11 @@ format: tools-check ## bring the C files into form
 build/rootfs.cpio: rootfs/nestling.list rootfs/pack.sh build/nestling
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
+build/guest-rootfs.cpio: rootfs/guest.list rootfs/test-init rootfs/pack.sh | $(SYSROOT)/.complete
+	$(call say,PACK)rootfs/pack.sh $@ <$<
+
 build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh build/nestling \
-		build/thread-test $(PAYLOADS:%=build/payloads/%.bin)
+		build/thread-test $(CLAIMS:%=build/payloads/%.bin)
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
 -include $(OBJECTS:.o=.d) $(wildcard build/unit/*.d)

@@ -25,6 +25,7 @@ struct timespec;
 	SYS6(BOOT, mmap, uintptr_t, size_t, int, int, int, uint64_t)                               \
 	SYS3(BOOT, mprotect, uintptr_t, size_t, int)                                               \
 	SYS3(BOOT, madvise, uintptr_t, size_t, int)                                                \
+	SYS5(BOOT, mremap, uintptr_t, size_t, size_t, int, uintptr_t)                              \
 	SYS2(RUN, munmap, uintptr_t, size_t)                                                       \
 	SYS4(BOOT, openat, int, const char *, int, int)                                            \
 	SYS1(RUN, close, int)                                                                      \

@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program carries within itself: the two device trees, and the payloads.
+ * What the program carries within itself: the device tree, and the payloads.
  *
- * Who uses it: load.c and machine.c, through load.h. bundle.inc is made by the Makefile: a line
+ * Who uses it: load.c and boot.c, through load.h. bundle.inc is made by the Makefile: a line
  * "payload NAME, FILE" for each.
  */
 	.section .rodata.bundle, "a"
-	.macro	tree symbol, file
 	.balign	8
-	.global	\symbol
-	.hidden	\symbol
-\symbol:
-	.incbin	"\file"
-	.endm
-	tree	bundled_dtb_gicv2, "build/machine-gicv2.dtb"
-	tree	bundled_dtb_gicv3, "build/machine-gicv3.dtb"
+	.global	bundled_dtb
+	.hidden	bundled_dtb
+bundled_dtb:
+	.incbin	"build/machine.dtb"
 
 	.section .data.rel.ro.bundle, "aw"
 	.balign	8
 	.global	bundled_payloads
 	.hidden	bundled_payloads
 bundled_payloads:
-	.macro	payload name, file
+	.macro	payload name, file, options:vararg
 	.section .rodata.bundle, "a"
 1:	.asciz	"\name"
+4:
+	.ifnb	\options
+	.asciz	\options
+	.endif
+	.byte	0
 	.balign	16
 2:	.incbin	"\file"
 3:
 	.section .data.rel.ro.bundle, "aw"
-	.quad	1b, 2b, 3b
+	.quad	1b, 2b, 3b, 4b
 	.endm
 	.include "build/bundle.inc"
-	.quad	0, 0, 0
+	.quad	0, 0, 0, 0
 
 	.section .note.GNU-stack, "", %progbits

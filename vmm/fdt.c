@@ -6,6 +6,8 @@
  */
 #include "fdt.h"
 
+#include "map.h"
+
 #include <libfdt.h>
 #include <stdio.h>
 
@@ -62,6 +64,13 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 		cpu_to_fdt64(values->memory_size),
 	};
 	fdt64_t start = cpu_to_fdt64(values->initrd_start), end = cpu_to_fdt64(values->initrd_end);
+	fdt64_t gicv3[] = {
+		cpu_to_fdt64(GIC_DIST_BASE),
+		cpu_to_fdt64(GIC_DIST_SIZE),
+		cpu_to_fdt64(GICV3_REDIST_BASE),
+		cpu_to_fdt64(GICV3_REDIST_SIZE),
+	};
+	bool keep_gic = values->is_users || values->gic == 2;
 	const struct {
 		const char *path, *name;
 		const void *value;
@@ -70,6 +79,8 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 	} properties[] = {
 		{ "/memory", "reg", memory, sizeof memory, false },
 		{ "/memory", "device_type", "memory", sizeof "memory", false },
+		{ "/intc", "compatible", "arm,gic-v3", sizeof "arm,gic-v3", keep_gic },
+		{ "/intc", "reg", gicv3, sizeof gicv3, keep_gic },
 		{ "/chosen", "linux,initrd-start", &start, sizeof start, start == end },
 		{ "/chosen", "linux,initrd-end", &end, sizeof end, start == end },
 		{ "/chosen", "kaslr-seed", values->seed, sizeof(uint64_t), false },

@@ -9,6 +9,9 @@
 
 #define FDT_MOST_CPUS 512
 #define FDT_SEED 64
+/* Bytes that fdt_build adds to a tree at most, beside bootargs; and those of each CPU in that. */
+#define FDT_ROOM 1024
+#define FDT_ROOM_PER_CPU 128
 
 /* What is known only at run time. */
 struct fdt_values {
@@ -17,8 +20,9 @@ struct fdt_values {
 	uint64_t initrd_start, initrd_end; /* end is one past it; equal: there is none */
 	const uint32_t *cpus; /* their affinities (MPIDR_EL1); the first is in the tree already */
 	unsigned cpu_count;   /* at most FDT_MOST_CPUS */
+	unsigned gic;	      /* version of the interrupt controller: 2 or 3 */
 	bool has_pmu;
-	bool is_users; /* the user's own tree: what it says of CPUs and PMU stays, and so do
+	bool is_users; /* the user's own tree: what it says of CPUs, GIC and PMU stays, and so do
 			* bootargs unless there are some here */
 	uint8_t seed[FDT_SEED];
 };

@@ -106,6 +106,8 @@ void vcpu_prepare_kicks(void);
 void vcpu_report_exits(const struct vcpu *vcpu);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */
 uint64_t vcpu_affinity(const struct vcpu *vcpu);
+/* Which page sizes and byte orders it has: ID_AA64MMFR0_EL1. */
+uint64_t vcpu_memory_features(const struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 
 #endif

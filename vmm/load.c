@@ -2,7 +2,8 @@
 /*
  * Finds the payload, tells its format from a table and has it loaded.
  *
- * Who calls it: main and machine.c, before the guest runs. Touches the payload's file.
+ * Who calls it: main and boot.c, before the guest runs. Touches the payload's file and guest
+ * memory.
  */
 #include "load.h"
 
@@ -11,24 +12,30 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <linux/mman.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 static const struct format *const formats[] = {
-	&format_flat, /* last: it takes everything */
+	&format_gzip, /* first: what it unpacks is matched against those behind it */
+	&format_elf, &format_image, &format_flat, /* last: it takes everything */
 };
 
-static bool find_bundled(struct payload *payload, const char *name)
+/* NULL if none has this name. */
+static const struct bundled *find_bundled(const char *name)
 {
-	for (const struct bundled *bundled = bundled_payloads; bundled->name; bundled++) {
-		if (name && strcmp(bundled->name, name) != 0)
-			continue;
-		payload->name = bundled->name;
-		payload->data = bundled->start;
-		payload->size = (size_t)(bundled->end - bundled->start);
-		return true;
-	}
-	return false;
+	for (const struct bundled *bundled = bundled_payloads; bundled->name; bundled++)
+		if (!name || strcmp(bundled->name, name) == 0)
+			return bundled;
+	return NULL;
+}
+
+const char *payload_options(const char *name)
+{
+	const struct bundled *bundled = find_bundled(name);
+
+	return bundled ? bundled->options : NULL;
 }
 
 static void check_size(const struct payload *payload)
@@ -39,10 +46,10 @@ static void check_size(const struct payload *payload)
 }
 
 /* Maps it rather than reading it: pages that the loader does not look at are never read. */
-static int map_file(struct payload *payload, int fd)
+static int map_file(struct payload *payload)
 {
 	struct stat status = { 0 };
-	long result = sys_fstat(fd, &status);
+	long result = sys_fstat(payload->fd, &status);
 
 	if (result < 0)
 		return (int)result;
@@ -51,14 +58,14 @@ static int map_file(struct payload *payload, int fd)
 		    payload->name);
 	payload->size = (size_t)status.st_size;
 	check_size(payload);
-	result = sys_mmap(0, payload->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	result = sys_mmap(0, payload->size, PROT_READ, MAP_PRIVATE, payload->fd, 0);
 	if (result < 0)
 		return (int)result;
 	payload->data = (const uint8_t *)result;
 	return 0;
 }
 
-void payload_open_file(struct payload *payload, const char *name)
+static void open_file(struct payload *payload, const char *name)
 {
 	int fd = (int)sys_openat(AT_FDCWD, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	int result;
@@ -66,27 +73,73 @@ void payload_open_file(struct payload *payload, const char *name)
 	if (fd < 0)
 		die(STATUS_PAYLOAD, "%.200s: %s; --list names the bundled payloads", name,
 		    error_text(-fd));
-	payload->name = name;
-	result = map_file(payload, fd);
+	*payload = (struct payload){ .name = name, .backing = FILE_PAGES, .fd = fd };
+	result = map_file(payload);
 	if (result < 0)
 		die(STATUS_PAYLOAD, "%.200s: cannot be read: %s", name, error_text(-result));
-	sys_close(fd);
 }
 
 void payload_open(struct payload *payload, const char *name)
 {
-	if (find_bundled(payload, name))
-		check_size(payload);
-	else if (name)
-		payload_open_file(payload, name);
-	else
+	const struct bundled *bundled = find_bundled(name);
+
+	if (!bundled && !name)
 		die(STATUS_PAYLOAD, "no payload is bundled; name a file");
+	if (!bundled) {
+		open_file(payload, name);
+		return;
+	}
+	*payload = (struct payload){
+		.name = bundled->name,
+		.data = bundled->start,
+		.size = (size_t)(bundled->end - bundled->start),
+		.backing = OWN_IMAGE,
+	};
+	check_size(payload);
 }
 
-struct placement payload_load(const struct payload *payload, const struct guest_memory *memory)
+struct placement payload_load(const struct payload *payload, const struct load_target *target)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+	for (size_t i = payload->backing == SCRATCH; i < ARRAY_SIZE(formats); i++)
 		if (formats[i]->matches(payload))
-			return formats[i]->load(payload, memory);
+			return formats[i]->load(payload, target);
 	__builtin_trap(); /* the last one matches everything */
+}
+
+/* Whole pages by the host's page tables; false if they cannot be had that way. */
+static bool put_pages(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	long result = -1;
+
+	if (payload->backing == FILE_PAGES)
+		result = sys_mmap((uintptr_t)to, length, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_FIXED, payload->fd, (long)offset);
+	if (payload->backing == SCRATCH)
+		result = sys_mremap((uintptr_t)payload->data + offset, length, length,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, (uintptr_t)to);
+	return result >= 0;
+}
+
+void payload_put(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	size_t page = getauxval(AT_PAGESZ);
+	size_t head = -(uintptr_t)to & (page - 1);
+	size_t pages = head < length ? (length - head) & -page : 0;
+
+	if (((uintptr_t)to - offset) % page != 0 || pages == 0 ||
+	    !put_pages(payload, offset + head, pages, (char *)to + head)) {
+		memcpy(to, payload->data + offset, length);
+		return;
+	}
+	memcpy(to, payload->data + offset, head);
+	memcpy((char *)to + head + pages, payload->data + offset + head + pages,
+	       length - head - pages);
+}
+
+void payload_does_not_fit(const struct payload *payload, uint64_t size, gpa_t at,
+			  const struct guest_memory *ram)
+{
+	die(STATUS_PAYLOAD,
+	    "%.200s: %lu bytes at %#lx do not fit into %lu MiB of RAM at %#lx; give more --memory",
+	    payload->name, size, at.address, ram->size >> 20, ram->base.address);
 }

@@ -8,21 +8,15 @@
 
 #include "console.h"
 #include "crt.h"
-#include "fdt.h"
 #include "map.h"
 #include "report.h"
 #include "sys.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libfdt.h>
 #include <sys/mman.h>
 
 /* Memory slots. */
 #define RAM_SLOT 0
 #define FIRST_FLASH_SLOT 1 /* one for each block */
-
-#define DTB_ROOM 0x10000 /* bytes from the start of RAM that a device tree may take */
 
 /* The table of devices: where each lies in the guest, and where its struct lies in the machine. */
 #define FIELD(name) offsetof(struct machine, name)
@@ -54,20 +48,32 @@ static void finish(void *run, enum finish how, uint16_t code)
 	}
 }
 
-/*
- * The flash's wire. Made when first touched: most guests never do. Where the host has no read-only
- * memory each read stays an exit, with the same answer.
- */
-static void show_flash(void *opaque, uint64_t offset)
+/* The flash's wire. Made when first touched: most guests never do. */
+static bool show_flash(void *opaque, uint64_t offset)
 {
 	struct machine *machine = opaque;
+	uint8_t *block;
 
-	if (machine->erased.size == 0) {
-		memory_create(&machine->erased, GPA(FLASH_BASE), FLASH_BLOCK);
-		memset(machine->erased.host, 0xff, FLASH_BLOCK);
+	if (offset < machine->flash_image.size) {
+		block = machine->flash_image.host + offset;
+	} else {
+		if (machine->erased.size == 0) {
+			memory_create(&machine->erased, GPA(FLASH_BASE), FLASH_BLOCK);
+			memset(machine->erased.host, 0xff, FLASH_BLOCK);
+		}
+		block = machine->erased.host;
 	}
-	vm_add_rom(&machine->vm, FIRST_FLASH_SLOT + (unsigned)(offset / FLASH_BLOCK),
-		   GPA(FLASH_BASE + offset), machine->erased.host, FLASH_BLOCK);
+	return vm_add_rom(&machine->vm, FIRST_FLASH_SLOT + (unsigned)(offset / FLASH_BLOCK),
+			  GPA(FLASH_BASE + offset), block, FLASH_BLOCK);
+}
+
+void machine_show_flash(struct machine *machine)
+{
+	for (uint64_t offset = 0; offset < machine->flash_image.size; offset += FLASH_BLOCK)
+		if (!flash_show(&machine->flash, offset))
+			die(STATUS_HOST,
+			    "the payload lies in flash: this host has no read-only memory; link it "
+			    "for RAM");
 }
 
 static void connect_wires(struct machine *machine, struct console *console)
@@ -158,119 +164,6 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 	create_devices(machine, options->strict);
 }
 
-/* Every CPU's name in the device tree. */
-static void read_affinities(const struct machine *machine, uint32_t *affinities)
-{
-	for (unsigned i = 0; i < machine->run.cpus; i++)
-		affinities[i] = (uint32_t)vcpu_affinity(&machine->run.vcpus[i]);
-}
-
-/* Fresh for every start, as the bindings of /chosen want it. */
-static void read_seed(uint8_t *seed, size_t size)
-{
-	long n = sys_getrandom(seed, size, 0);
-
-	if (n != (long)size)
-		die(STATUS_INTERNAL, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
-}
-
-/* The tree that is filled in: the user's, or the bundled one for this interrupt controller. */
-static const void *base_tree(const struct machine *machine, const struct options *options)
-{
-	struct payload file;
-
-	if (!options->dtb)
-		return machine->vm.gic == 2 ? bundled_dtb_gicv2 : bundled_dtb_gicv3;
-	payload_open_file(&file, options->dtb);
-	if (fdt_check_full(file.data, file.size) != 0)
-		die(STATUS_PAYLOAD, "--dtb %.200s: is no device tree; make one with dtc",
-		    options->dtb);
-	return file.data;
-}
-
-#define PAGE                                                                                       \
-	0x10000ull /* the largest a guest can have: what shares one with nothing else is aligned   \
-		      so */
-
-/* Puts the initrd, if there is one, at the end of RAM; its place goes to the values. */
-static void load_initrd(const struct machine *machine, const struct options *options,
-			struct placement payload, struct fdt_values *values)
-{
-	uint64_t ram_end = RAM_BASE + machine->memory.size;
-	struct payload file;
-	void *to = NULL;
-
-	if (!options->initrd)
-		return;
-	payload_open_file(&file, options->initrd);
-	if (file.size <= machine->memory.size) {
-		values->initrd_start = (ram_end - file.size) & -PAGE;
-		values->initrd_end = values->initrd_start + file.size;
-		if (values->initrd_start >= payload.end.address)
-			to = memory_at(&machine->memory, GPA(values->initrd_start), file.size);
-	}
-	if (!to)
-		die(STATUS_PAYLOAD,
-		    "--initrd %.200s: %lu bytes do not fit between payload, which ends at %#lx, and the "
-		    "end of RAM at %#lx; give more --memory",
-		    options->initrd, file.size, payload.end.address, ram_end);
-	memcpy(to, file.data, file.size);
-}
-
-/* Builds the tree at this place, and ends the program if it cannot be. */
-static int build_tree(const struct machine *machine, const struct options *options,
-		      struct placement payload, gpa_t at)
-{
-	uint32_t affinities[FDT_MOST_CPUS];
-	struct fdt_values values = {
-		.memory_base = RAM_BASE,
-		.memory_size = options->memory,
-		.bootargs = options->append,
-		.cpus = affinities,
-		.cpu_count = machine->run.cpus,
-		.has_pmu = machine->features.pmu,
-		.is_users = options->dtb != NULL,
-	};
-	int result;
-
-	load_initrd(machine, options, payload, &values);
-	read_affinities(machine, affinities);
-	read_seed(values.seed, sizeof values.seed);
-	result = fdt_build(memory_at(&machine->memory, at, DTB_ROOM), DTB_ROOM,
-			   base_tree(machine, options), &values);
-	if (result == -FDT_ERR_NOSPACE)
-		die(STATUS_USAGE,
-		    "the device tree with --append (%lu bytes) has more than %u bytes; shorten it",
-		    strlen(options->append), DTB_ROOM);
-	if (result < 0)
-		die(STATUS_INTERNAL, "device tree: %s", fdt_strerror(result));
-	return result;
-}
-
-static void dump_tree(const char *name, const void *tree, int size)
-{
-	int fd = (int)sys_openat(AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int result = fd < 0 ? fd : write_all(fd, tree, (size_t)size);
-
-	if (result < 0)
-		die(STATUS_HOST, "--dump-dtb %.200s: %s", name, error_text(-result));
-	sys_close(fd);
-}
-
-void machine_load(struct machine *machine, const struct payload *payload,
-		  const struct options *options)
-{
-	struct placement placement = payload_load(payload, &machine->memory);
-	/* Images made for `virt` that are no Linux look for the tree at the start of RAM. */
-	gpa_t tree = GPA(RAM_BASE);
-	int size = build_tree(machine, options, placement, tree);
-
-	if (options->dump_dtb)
-		dump_tree(options->dump_dtb, memory_at(&machine->memory, tree, (uint64_t)size),
-			  size);
-	vcpu_set_entry(&machine->run.vcpus[0], placement.entry, tree);
-}
-
 void machine_run(struct machine *machine)
 {
 	struct vcpu *vcpus = machine->run.vcpus;
@@ -299,4 +192,6 @@ void machine_destroy(struct machine *machine)
 	memory_destroy(&machine->memory);
 	if (machine->erased.size)
 		memory_destroy(&machine->erased);
+	if (machine->flash_image.size)
+		memory_destroy(&machine->flash_image);
 }

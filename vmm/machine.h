@@ -9,7 +9,6 @@
 #include "../devices/pl031.h"
 #include "bus.h"
 #include "kvm.h"
-#include "load.h"
 #include "loop.h"
 #include "memory.h"
 #include "options.h"
@@ -28,18 +27,17 @@ struct machine {
 	struct finisher finisher;
 	struct flash flash;
 	struct lock uart_lock, rtc_lock, finisher_lock, flash_lock;
-	struct guest_memory
-		erased; /* the one block that all of the flash shows; size 0: not made */
+	/* What the flash window shows: what was loaded there, and behind it one erased block over
+	 * and over. Size 0: not made. */
+	struct guest_memory flash_image, erased;
 };
 
 /* Makes VM, memory, devices and CPUs, all in the state after power-on. Dies if the host cannot. */
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
 		    const struct options *options);
 
-/* Puts payload and device tree into RAM and the first CPU at the entry (boot protocol: x0 = tree).
- */
-void machine_load(struct machine *machine, const struct payload *payload,
-		  const struct options *options);
+/* Shows the guest what a loader has put into the flash window. */
+void machine_show_flash(struct machine *machine);
 
 /* Runs the guest until it ends or resets itself; its status is in machine->run then. */
 void machine_run(struct machine *machine);

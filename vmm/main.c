@@ -4,6 +4,7 @@
  *
  * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table.
  */
+#include "boot.h"
 #include "console.h"
 #include "crt.h"
 #include "init.h"
@@ -12,6 +13,7 @@
 #include "machine.h"
 #include "options.h"
 #include "probe.h"
+#include "report.h"
 
 static int list_payloads(void)
 {
@@ -47,7 +49,7 @@ static int run(const struct options *options)
 	console_create(&console);
 	do {
 		machine_create(&machine, &kvm, &console, options);
-		machine_load(&machine, &payload, options);
+		boot_load(&machine, &payload, options);
 		if (options->dump_dtb)
 			return STATUS_PASS;
 		machine_run(&machine);
@@ -57,10 +59,37 @@ static int run(const struct options *options)
 	return machine.run.end == RESET ? STATUS_RESET : machine.run.status;
 }
 
+#define MOST_OWN_OPTIONS 32 /* words of a bundled payload's; what is beyond is an error */
+
+/* A bundled payload's own options first, then the command line, which can change them. */
+static int parse(struct options *options, int argc, char **argv)
+{
+	const char *own[1 + MOST_OWN_OPTIONS + 1] = { argv[0] };
+	const char *word;
+	int words = 1, status;
+
+	options_default(options);
+	status = options_parse(options, argc, argv);
+	word = payload_options(options->payload);
+	if (status != STATUS_PASS || !word || !*word)
+		return status;
+	for (; *word; word += strlen(word) + 1) {
+		if (words > MOST_OWN_OPTIONS) {
+			report("a bundled payload has more than %d words of options",
+			       MOST_OWN_OPTIONS);
+			return STATUS_USAGE;
+		}
+		own[words++] = word;
+	}
+	options_default(options);
+	status = options_parse(options, words, (char **)own);
+	return status == STATUS_PASS ? options_parse(options, argc, argv) : status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
-	int status = options_parse(&options, argc, argv);
+	int status = parse(&options, argc, argv);
 
 	init_start(options.status_token);
 	if (status != STATUS_PASS)

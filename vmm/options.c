@@ -18,11 +18,11 @@ enum kind {
 	SIZE,	/* the same in bytes, with K, M, G or T; a multiple of least */
 };
 
-/* One row an option. No pointers: their relocations would be larger than the texts. */
+/* One row an option. */
 static const struct option {
-	char name[13];
-	char value[8]; /* what --help calls its value */
-	char help[64];
+	const char *name;
+	const char *value; /* what --help calls its value */
+	const char *help;
 	uint64_t least, most;
 	uint16_t field; /* offset in struct options */
 	char letter;	/* 0: none */
@@ -182,11 +182,15 @@ static int parse_option(struct options *options, char ***argv)
 	return store(options, option, value);
 }
 
+void options_default(struct options *options)
+{
+	*options = (struct options){ .memory = 128 * MIB, .cpus = 1, .append = "" };
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	bool payload_only = false; /* after "--" */
 
-	*options = (struct options){ .memory = 128 * MIB, .cpus = 1, .append = "" };
 	if (argc == 0)
 		return STATUS_PASS;
 	while (*++argv) {

@@ -20,8 +20,11 @@ struct options {
 	bool no_reboot, strict, probe, list, help, version;
 };
 
+/* What holds where nothing is said. */
+void options_default(struct options *options);
+
 /*
- * Fills options from the command line; strings stay argv's. STATUS_PASS, or STATUS_USAGE after one
+ * Changes options by the command line; strings stay argv's. STATUS_PASS, or STATUS_USAGE after one
  * line about the first thing that is wrong; what stood before it is filled in.
  */
 int options_parse(struct options *options, int argc, char **argv);

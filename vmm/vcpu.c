@@ -26,6 +26,7 @@
 #define TTBR1_EL1 ARM64_SYS_REG(3, 0, 2, 0, 1)
 #define TCR_EL1 ARM64_SYS_REG(3, 0, 2, 0, 2)
 #define MPIDR_EL1 ARM64_SYS_REG(3, 0, 0, 0, 5)
+#define ID_AA64MMFR0_EL1 ARM64_SYS_REG(3, 0, 0, 7, 0)
 
 static uint64_t get_register(const struct vcpu *vcpu, uint64_t id)
 {
@@ -359,4 +360,9 @@ void vcpu_report_exits(const struct vcpu *vcpu)
 uint64_t vcpu_affinity(const struct vcpu *vcpu)
 {
 	return get_register(vcpu, MPIDR_EL1) & 0xff00ffffff;
+}
+
+uint64_t vcpu_memory_features(const struct vcpu *vcpu)
+{
+	return get_register(vcpu, ID_AA64MMFR0_EL1);
 }

@@ -56,13 +56,13 @@ like 'a quote is refused' "$status $stderr" '^64 qemu-run.sh: .* cannot hold quo
 KERNEL=/no/such boot
 is 'a missing kernel is told' "$status $stderr" '64 qemu-run.sh: KERNEL=/no/such: cannot be read'
 
-PAYLOAD=$work/empty
-: >"$PAYLOAD"
-export PAYLOAD
+PAYLOADS=$work/empty
+: >"$PAYLOADS"
+export PAYLOADS
 boot
 is 'an empty payload can be bundled, but does not start' "$status $stdout" \
 	'65 nestling: empty: empty; was it built or copied to its end?'
-unset PAYLOAD
+unset PAYLOADS
 make -s all >/dev/null
 
 # Two at once from one tree, and a third whose end must take QEMU along.
@@ -98,8 +98,8 @@ ln -s "$PWD/build/sysroot" "$work/copy/build/sysroot"
 make -s -C "$work/copy" build/rootfs.cpio >/dev/null
 cmp -s build/rootfs.cpio "$work/copy/build/rootfs.cpio"
 report $? 'two builds of it are identical to the byte'
-make -s -C "$work/copy" PAYLOAD="$work/other" build/nestling >/dev/null
+make -s -C "$work/copy" PAYLOADS="$work/other" build/nestling >/dev/null
 strings "$work/copy/build/nestling" | grep -qx other
-report $? 'PAYLOAD= bundles another payload'
+report $? 'PAYLOADS= bundles another payload'
 
 plan

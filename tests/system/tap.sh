@@ -13,6 +13,12 @@ report() {
 	[ "$1" -eq 0 ] && echo "ok $tests - $2" || echo "not ok $tests - $2"
 }
 
+# skip NAME WHY
+skip() {
+	tests=$((tests + 1))
+	echo "ok $tests - $1 # SKIP $2"
+}
+
 comment() {
 	[ -z "$1" ] || printf '# %s\n' "${1//$'\n'/$'\n'# }"
 }

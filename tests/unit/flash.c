@@ -9,11 +9,12 @@
 static unsigned shows;
 static uint64_t shown;
 
-static void show(void *listener, uint64_t offset)
+static bool show(void *listener, uint64_t offset)
 {
 	assert_ptr_equal(listener, &shows);
 	shows++;
 	shown = offset;
+	return true;
 }
 
 static void test_erased(void **state)

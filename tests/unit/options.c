@@ -17,6 +17,7 @@ static int parse(struct options *options, const char *const *words)
 	for (; words[argc - 1]; argc++)
 		argv[argc] = words[argc - 1];
 	reports = 0;
+	options_default(options);
 	return options_parse(options, argc, (char **)argv);
 }
 

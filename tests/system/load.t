@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Payloads of every format, whole and broken in every way.
+. "$(dirname "$0")/tap.sh"
+
+mkdir "$work/made"
+tests/system/make-payloads.pl "$work/made" build/payloads/hello.bin >"$work/made.list"
+report $? 'payloads are made'
+tar -c -C "$work/made" -f "$work/made.tar" .
+boot --script tests/system/load-cases.sh "$work/made.tar" "$work/made.list"
+is 'the host ends well' "$status$stderr" 0
+cases "$stdout" ''
+
+plan

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ELF64 for AArch64 (System V gABI, chapters 4 and 5; ELF for the Arm 64-bit Architecture): its
+ * PT_LOAD segments, by physical address, into RAM or into the flash window.
+ *
+ * Who calls it: load.c, by its table. Touches guest memory.
+ */
+#include "../devices/flash.h"
+#include "crt.h"
+#include "load.h"
+#include "map.h"
+#include "report.h"
+
+#include <elf.h>
+
+#define MOST_HEADERS 64 /* each is compared with each: keeps that short */
+
+static bool elf_matches(const struct payload *payload)
+{
+	return payload->size >= SELFMAG && memcmp(payload->data, ELFMAG, SELFMAG) == 0;
+}
+
+static void require(const struct payload *payload, bool condition, const char *what)
+{
+	if (!condition)
+		die(STATUS_PAYLOAD,
+		    "%.200s: ELF: %s; link it for AArch64 on `virt`, and copy it "
+		    "to its end",
+		    payload->name, what);
+}
+
+static Elf64_Ehdr read_header(const struct payload *payload)
+{
+	Elf64_Ehdr elf;
+
+	require(payload, payload->size >= sizeof elf, "ends within its header");
+	memcpy(&elf, payload->data, sizeof elf);
+	require(payload, elf.e_ident[EI_CLASS] == ELFCLASS64, "is not 64-bit");
+	require(payload, elf.e_ident[EI_DATA] == ELFDATA2LSB, "is big-endian");
+	require(payload, elf.e_ident[EI_VERSION] == EV_CURRENT && elf.e_version == EV_CURRENT,
+		"has an unknown version");
+	require(payload, elf.e_machine == EM_AARCH64, "is for another machine");
+	require(payload, elf.e_type == ET_EXEC || elf.e_type == ET_DYN, "is no executable");
+	require(payload, elf.e_phentsize == sizeof(Elf64_Phdr),
+		"has program headers of an odd size");
+	require(payload, elf.e_phnum > 0, "has no program headers");
+	require(payload, elf.e_phnum <= MOST_HEADERS, "has more than 64 program headers");
+	require(payload,
+		elf.e_phoff <= payload->size &&
+			elf.e_phnum * sizeof(Elf64_Phdr) <= payload->size - elf.e_phoff,
+		"ends within its program headers");
+	return elf;
+}
+
+/* The next segment to load, counted from *index on; false if there is no more. */
+static bool next_segment(const struct payload *payload, const Elf64_Ehdr *elf, unsigned *index,
+			 Elf64_Phdr *segment)
+{
+	while (*index < elf->e_phnum) {
+		/* It may be unaligned in the file. */
+		memcpy(segment, payload->data + elf->e_phoff + (size_t)(*index)++ * sizeof *segment,
+		       sizeof *segment);
+		if (segment->p_type == PT_LOAD && segment->p_memsz > 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_segment(const struct payload *payload, const Elf64_Ehdr *elf, unsigned next,
+			  const Elf64_Phdr *segment)
+{
+	uint64_t end;
+	Elf64_Phdr other;
+
+	require(payload,
+		segment->p_offset <= payload->size &&
+			segment->p_filesz <= payload->size - segment->p_offset,
+		"ends within a segment");
+	require(payload, segment->p_filesz <= segment->p_memsz,
+		"has a segment with more in the file than in memory");
+	require(payload, !__builtin_add_overflow(segment->p_paddr, segment->p_memsz, &end),
+		"has a segment that wraps around the end of the address space");
+	while (next_segment(payload, elf, &next, &other))
+		require(payload,
+			other.p_paddr >= end || (other.p_paddr < segment->p_paddr &&
+						 segment->p_paddr - other.p_paddr >= other.p_memsz),
+			"has segments that overlap");
+}
+
+static bool is_in_flash(const Elf64_Phdr *segment)
+{
+	return segment->p_paddr < FLASH_SIZE && segment->p_memsz <= FLASH_SIZE - segment->p_paddr;
+}
+
+/* Physical from virtual, by the segment that holds it; a physical one stays as it is. */
+static gpa_t find_entry(const struct payload *payload, const Elf64_Ehdr *elf)
+{
+	Elf64_Phdr segment;
+	bool is_physical = false;
+
+	for (unsigned next = 0; next_segment(payload, elf, &next, &segment);) {
+		if (elf->e_entry - segment.p_vaddr < segment.p_filesz)
+			return GPA(elf->e_entry - segment.p_vaddr + segment.p_paddr);
+		is_physical |= elf->e_entry - segment.p_paddr < segment.p_filesz;
+	}
+	require(payload, is_physical, "is entered outside of its segments");
+	return GPA(elf->e_entry);
+}
+
+/* Extends `placement` by what this one takes of RAM, and the flash by what it takes of that. */
+static void reserve(const struct payload *payload, const Elf64_Phdr *segment,
+		    const struct load_target *target, struct placement *placement)
+{
+	gpa_t start = GPA(segment->p_paddr);
+	uint64_t end = start.address + segment->p_memsz;
+
+	if (is_in_flash(segment)) {
+		if (end > target->flash->size)
+			target->flash->size = (end + FLASH_BLOCK - 1) / FLASH_BLOCK * FLASH_BLOCK;
+		return;
+	}
+	if (!memory_at(target->ram, start, segment->p_memsz))
+		payload_does_not_fit(payload, segment->p_memsz, start, target->ram);
+	if (placement->end.address == 0 || start.address < placement->start.address)
+		placement->start = start;
+	if (end > placement->end.address)
+		placement->end = GPA(end);
+}
+
+static struct placement elf_load(const struct payload *payload, const struct load_target *target)
+{
+	Elf64_Ehdr elf = read_header(payload);
+	struct placement placement = { .entry = find_entry(payload, &elf) };
+	Elf64_Phdr segment;
+
+	require(payload, placement.entry.address % 4 == 0, "is entered at no multiple of 4");
+	for (unsigned next = 0; next_segment(payload, &elf, &next, &segment);) {
+		check_segment(payload, &elf, next, &segment);
+		reserve(payload, &segment, target, &placement);
+	}
+	if (target->flash->size > 0) {
+		memory_create(target->flash, GPA(FLASH_BASE), target->flash->size);
+		memset(target->flash->host, 0xff, target->flash->size);
+	}
+	/* What is in memory but not in the file stays as memory begins: zero. */
+	for (unsigned next = 0; next_segment(payload, &elf, &next, &segment);) {
+		void *to = memory_at(is_in_flash(&segment) ? target->flash : target->ram,
+				     GPA(segment.p_paddr), segment.p_memsz);
+
+		payload_put(payload, segment.p_offset, segment.p_filesz, to);
+		if (is_in_flash(&segment))
+			memset((char *)to + segment.p_filesz, 0,
+			       segment.p_memsz - segment.p_filesz);
+	}
+	return placement;
+}
+
+const struct format format_elf = { elf_matches, elf_load };
