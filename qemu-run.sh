@@ -18,6 +18,7 @@ build=$top/build
 help() {
 	cat <<-END
 		Usage: ./qemu-run.sh [ARGUMENT]...
+		       ./qemu-run.sh --demo linux [ARGUMENT]...
 		       ./qemu-run.sh --shell [FILE]...
 		       ./qemu-run.sh --script SCRIPT [FILE]...
 
@@ -25,6 +26,7 @@ help() {
 		all ARGUMENTs; -h shows which it takes. Files among them are packed along, and so is a
 		payload of this tree by its name (see payloads/). Exits with the guest's status.
 
+		--demo    Linux in Linux: the guest is the host's kernel, with busybox to its prompt
 		--shell   boots busybox to a prompt instead, with nestling in its path
 		--script  boots busybox, runs SCRIPT in it and exits with its status
 		--help    this text
@@ -50,11 +52,16 @@ fail() {
 
 # ---- what shall run: nestling as PID 1, or busybox ----
 
-rootfs=rootfs.cpio init=/linuxrc
+rootfs=rootfs.cpio init=/linuxrc demo=()
 case ${1-} in
 --help)
 	help
 	exit
+	;;
+--demo)
+	[ "${2-}" = linux ] || fail "--demo ${2-}: there is one demo, linux"
+	shift 2
+	demo=("$KERNEL" --memory 256M --initrd "$build/guest-rootfs.cpio" --append console=ttyAMA0)
 	;;
 --shell | --script)
 	rootfs=test-rootfs.cpio init=/init
@@ -68,7 +75,7 @@ mkdir -p "$build"
 exec 9<"$build"
 flock 9
 # Under a make of its caller's, that one's options and job slots are not for this one.
-MAKEFLAGS='' make -s -C "$top" --no-print-directory tools-run all "build/$rootfs" >&2
+MAKEFLAGS='' make -s -C "$top" --no-print-directory tools-run all "build/$rootfs" ${demo:+build/guest-rootfs.cpio} >&2
 command -v "$QEMU" >/dev/null || fail "QEMU=$QEMU: no such command"
 [ -r "$KERNEL" ] || fail "KERNEL=$KERNEL: cannot be read"
 
@@ -100,7 +107,7 @@ pack() {
 
 arguments=()
 previous=
-for argument; do
+for argument in "${demo[@]}" "$@"; do
 	packed=
 	case $previous in
 	-a | --append | -c | --cpus | -m | --memory | --gic | --dump-dtb) ;; # this is no file, whatever it is called

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+# TAP for tests at a terminal, and a bound on every QEMU they start. Sourced by expect; the test ends with
+# `plan`.
+cd [file dirname [info script]]/../..
+unset -nocomplain env(MAKEFLAGS) env(MAKELEVEL) ;# of the make that runs the tests
+log_user 0
+set timeout 120
+set guests build/guests
+set tests 0
+
+proc report {good name} {
+	global tests
+	puts "[expr {$good ? "ok" : "not ok"}] [incr tests] - $name"
+}
+
+proc skip {name why} {
+	global tests
+	puts "ok [incr tests] - $name # SKIP $why"
+}
+
+proc plan {} {
+	global tests
+	puts 1..$tests
+}
+
+# see NAME TEXT...: they come to stand on the screen, one after the other. If one does not, that is the end:
+# what the test does next would be typed at something else.
+proc see {name args} {
+	global expect_out
+	foreach text $args {
+		expect -ex $text continue timeout { expect * } eof
+		report 0 $name
+		puts "# wanted: $text"
+		foreach line [split $expect_out(buffer) \n] { puts "# $line" }
+		exit 1
+	}
+	report 1 $name
+}
+
+# end NAME STATUS: the command ends by itself.
+proc end {name wanted} {
+	expect eof
+	set status [lindex [wait] 3]
+	report [expr {$status == $wanted}] $name
+	if {$status != $wanted} { puts "# got: $status" }
+}
+
+# start ARGUMENT...: qemu-run.sh, which `see`, `send` and `end` are about from now on.
+proc start {args} {
+	uplevel spawn -noecho timeout --foreground -k 5 400 ./qemu-run.sh $args
+}
