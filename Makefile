@@ -163,9 +163,15 @@ build/payloads/payload.lds: payloads/payload.lds vmm/map.h | $(SYSROOT)/.complet
 	@mkdir -p $(@D)
 	$(call say,CPP)$(CROSS_COMPILE)cpp -P -x assembler-with-cpp $< -o $@
 
+link = $(CROSS_COMPILE)ld -static --gc-sections --undefined=_start $(1) -T build/payloads/payload.lds \
+	$(filter %.o %.a,$^) -o $@
 build/payloads/%.elf: build/payloads/%.o build/payloads/guest.a build/payloads/payload.lds
-	$(call say,LD)$(CROSS_COMPILE)ld -static --gc-sections --undefined=_start \
-		-T build/payloads/payload.lds $(filter %.o %.a,$^) -o $@
+	$(call say,LD)$(link)
+
+# hello, linked for other places that images made for `virt` are linked for.
+PLACES := 0x40000000 0x40080000 0x40100000 0x40280000
+build/payloads/hello-%.elf: build/payloads/hello.o build/payloads/guest.a build/payloads/payload.lds
+	$(call say,LD)$(call link,--defsym=link_address=$*)
 
 build/payloads/%.bin: build/payloads/%.elf
 	$(call say,OBJCOPY)$(CROSS_COMPILE)objcopy -O binary $< $@
@@ -219,7 +225,8 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine.dtb
-system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio
+system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio \
+	$(PLACES:%=build/payloads/hello-%.elf)
 
 # ---- checks ----
 

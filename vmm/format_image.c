@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct header) == 64, "as booting.rst has it");
 
 static bool image_matches(const struct payload *payload)
 {
-	return payload->size >= sizeof(struct header) &&
+	return payload->size >= offsetof(struct header, reserved5) &&
 	       memcmp(payload->data + offsetof(struct header, magic), "ARM\x64", 4) == 0;
 }
 
@@ -59,6 +59,10 @@ static struct placement image_load(const struct payload *payload, const struct l
 	gpa_t start;
 	void *to;
 
+	if (payload->size < sizeof header)
+		die(STATUS_PAYLOAD,
+		    "%.200s: ends within its header; was it built or copied to its end?",
+		    payload->name);
 	memcpy(&header, payload->data, sizeof header);
 	check_flags(payload, header.flags, target->mmfr0);
 	size = header.image_size;

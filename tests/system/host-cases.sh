@@ -61,6 +61,7 @@ resets() {
 check 'reset by PSCI starts afresh' 0 ' 20 start ' resets
 check 'reset by the finisher starts afresh' 0 ' 20 start ' resets -a finisher
 
+check 'bootargs of 100,000 bytes' 0 'Hello*' nestling -a "$(printf '%0100000d' 0)"
 check '--dump-dtb' 0 '' nestling -c 2 -a dumped --dump-dtb tree
 check '--dump-dtb: it is the tree' 0 '*dumped*' cat tree
 check '--dtb: it is used' 17 '' nestling --dtb tree -a 17 /payloads/status.bin
@@ -74,9 +75,8 @@ check '--initrd' 0 ok nestling -i disk -a 'seventeen letters' /payloads/initrd.b
 dd if=/dev/zero of=disk2 bs=1024 count=1536 2>/dev/null
 refused 65 '*--initrd disk2: 1572864 bytes do not fit*--memory*' -m 2M -i disk2
 refused 65 '*--initrd disk2: 1572864 bytes do not fit*--memory*' -m 2M -i disk2 /payloads/spin.bin
-refused 65 '*/tmp: not a regular file*' -i /tmp
 
-refused 65 '*--dtb /payloads/hello.bin: is no device tree*' --dtb /payloads/hello.bin
+refused 65 '*--dtb /payloads/hello.bin: is no whole device tree*' --dtb /payloads/hello.bin
 refused 65 '*no-such: ENOENT*' --dtb no-such
 refused 75 '*--dump-dtb /no/such*ENOENT*' --dump-dtb /no/such
 
@@ -93,21 +93,13 @@ refused 75 '*--memory: 4096 MiB: ENOMEM*less*' -m 4G
 refused 65 '*none: ENOENT*--list*' none
 : >empty
 refused 65 '*empty: empty;*' empty
-refused 65 '*/tmp: not a regular file*' /tmp
-refused 65 '*/dev/zero: not a regular file*' /dev/zero
-printf '\177ELF and more' >elf
-refused 65 '*elf: is an ELF file; *objcopy*' elf
-{ printf '%056d' 0 && printf 'ARM\144'; } >image
-refused 65 '*image: is a Linux Image*' image
-mkfifo fifo
-refused 65 '*fifo: not a regular file*' fifo
 refused 65 '*hello.bin/x: ENOTDIR*' /payloads/hello.bin/x
-dd if=/dev/zero of=large bs=1024 count=1537 2>/dev/null
+printf '\037\040\003\325' >large # nop
+cp large huge
+truncate -s 1573888 large
 refused 65 '*large: 1573888 bytes*do not fit into 2 MiB*--memory*' -m 2M large
 truncate -s 1G huge
 refused 65 '*huge: 1073741824 bytes*do not fit into 128 MiB*' huge
-refused 65 '*aaaa: ENAMETOOLONG*' "$(printf '%05000d' 0 | tr 0 a)"
-refused 64 '*--append (100000 bytes)*shorten it*' -a "$(printf '%0100000d' 0)"
 
 # ---- standard input, output and error ----
 

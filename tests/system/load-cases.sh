@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs, with /payloads/made.tar and /payloads/made.list from
-# make-payloads.pl: every payload is started, or refused in one line. Prints "ok NAME" or "not ok NAME".
+# make-payloads.pl, and hello linked for several places: every payload is started, or refused in one line.
+# Prints "ok NAME" or "not ok NAME".
 cd /tmp || exit 1
 
 # try NAME STATUS PATTERN COMMAND...: a guest that is not started has nothing to say but why.
@@ -24,6 +25,13 @@ while IFS=';' read -r file want pattern options; do
 	# shellcheck disable=SC2086 # options are words
 	try "${file#/payloads/}" "$want" "$pattern" nestling $options "$file"
 done </payloads/made.list
+
+for elf in /payloads/hello-0x*.elf; do
+	where=${elf#*-} && where=${where%.elf}
+	tree=0x40000000
+	[ "$where" != $tree ] || tree=0x40020000 # behind it
+	try "linked for $where" 0 "device tree at $tree" nestling "$elf"
+done
 
 long=$(head -c 5000 /dev/zero | tr '\0' n)
 try 'a name of 5,000 characters' 65 'nnn: ENAMETOOLONG' nestling "$long"

@@ -54,7 +54,8 @@ row('image-odd', 0, '', image(body => $off, text_offset => 0xfffc0));
 row('image-4k', 0, '', image(body => $off, flags => 2));
 row("image-cut-$_", 65, $_ < 4 ? 'first word' : 'first word|no A64', substr $whole, 0, $_) for 1 .. 3;
 row("image-mz-cut-$_", 65, 'an EFI program or a cut Image', substr "MZ\0\x14" . substr($whole, 4), 0, $_)
-	for 4, 8, 12, 16, 24, 32, 40, 48, 56, 59, 60, 63;
+	for 4, 8, 12, 16, 24, 32, 40, 48, 56, 59;
+row("image-cut-$_", 65, 'ends within its header', substr $whole, 0, $_) for 60, 63;
 row('image-wrong-magic', 65, 'an EFI program or a cut Image', 'MZ' . substr image(magic => 'ARM?'), 2);
 row('image-short', 65, 'has [0-9]+ bytes, but its header says 64', image(image_size => 64));
 row('image-huge', 65, 'do not fit into 128 MiB', image(image_size => 1 << 40));
