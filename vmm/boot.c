@@ -130,7 +130,7 @@ static void load_initrd(const struct machine *machine, const struct options *opt
 		    "at %#lx to %#lx; give more --memory",
 		    file.name, file.size, machine->memory.size >> 20, layout->taken[0].start,
 		    layout->taken[0].end);
-	payload_put(&file, 0, file.size, memory_at(&machine->memory, GPA(range.start), file.size));
+	payload_put_all(&file, memory_at(&machine->memory, GPA(range.start), file.size));
 	values->initrd_start = range.start;
 	values->initrd_end = range.end;
 }
@@ -182,7 +182,8 @@ static struct range load_tree(const struct machine *machine, const struct option
 	result =
 		fdt_build(memory_at(&machine->memory, GPA(range.start), room), room, base, &values);
 	if (result < 0)
-		die(STATUS_INTERNAL, "device tree: %s", fdt_strerror(result));
+		die(options->dtb ? STATUS_PAYLOAD : STATUS_INTERNAL,
+		    "device tree: %s; make it anew with dtc", fdt_strerror(result));
 	range.end = range.start + (uint64_t)result;
 	return range;
 }

@@ -78,7 +78,7 @@ static struct placement flat_load(const struct payload *payload, const struct lo
 	check_entry(payload);
 	if (!to)
 		payload_does_not_fit(payload, payload->size, start, target->ram);
-	payload_put(payload, 0, payload->size, to);
+	payload_put_all(payload, to);
 	return (struct placement){
 		.start = start,
 		.end = GPA(start.address + payload->size),

@@ -65,6 +65,10 @@ static struct placement image_load(const struct payload *payload, const struct l
 		    payload->name);
 	memcpy(&header, payload->data, sizeof header);
 	check_flags(payload, header.flags, target->mmfr0);
+	if (header.text_offset % sizeof(uint32_t) != 0)
+		die(STATUS_PAYLOAD,
+		    "%.200s: would lie at no multiple of 4, by its header; was it built right?",
+		    payload->name);
 	size = header.image_size;
 	if (size == 0) {
 		size = payload->size;
@@ -81,7 +85,7 @@ static struct placement image_load(const struct payload *payload, const struct l
 	to = memory_at(target->ram, start, size);
 	if (!to)
 		payload_does_not_fit(payload, size, start, target->ram);
-	payload_put(payload, 0, payload->size, to);
+	payload_put_all(payload, to);
 	return (struct placement){
 		.start = start,
 		.end = GPA(start.address + size),

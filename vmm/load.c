@@ -107,20 +107,23 @@ struct placement payload_load(const struct payload *payload, const struct load_t
 }
 
 /* Whole pages by the host's page tables; false if they cannot be had that way. */
-static bool put_pages(const struct payload *payload, size_t offset, size_t length, void *to)
+static bool map_pages(const struct payload *payload, size_t offset, size_t length, void *to)
 {
-	long result = -1;
-
-	if (payload->backing == FILE_PAGES)
-		result = sys_mmap((uintptr_t)to, length, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_FIXED, payload->fd, (long)offset);
-	if (payload->backing == SCRATCH)
-		result = sys_mremap((uintptr_t)payload->data + offset, length, length,
-				    MREMAP_MAYMOVE | MREMAP_FIXED, (uintptr_t)to);
-	return result >= 0;
+	return payload->backing == FILE_PAGES &&
+	       sys_mmap((uintptr_t)to, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+			payload->fd, offset) >= 0;
 }
 
-void payload_put(const struct payload *payload, size_t offset, size_t length, void *to)
+static bool move_pages(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	return sys_mremap((uintptr_t)payload->data + offset, length, length,
+			  MREMAP_MAYMOVE | MREMAP_FIXED, (uintptr_t)to) >= 0;
+}
+
+/* Copies what `put_pages` does not put. */
+static void put(const struct payload *payload, size_t offset, size_t length, void *to,
+		bool (*put_pages)(const struct payload *payload, size_t offset, size_t length,
+				  void *to))
 {
 	size_t page = getauxval(AT_PAGESZ);
 	size_t head = -(uintptr_t)to & (page - 1);
@@ -134,6 +137,16 @@ void payload_put(const struct payload *payload, size_t offset, size_t length, vo
 	memcpy(to, payload->data + offset, head);
 	memcpy((char *)to + head + pages, payload->data + offset + head + pages,
 	       length - head - pages);
+}
+
+void payload_put(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	put(payload, offset, length, to, map_pages);
+}
+
+void payload_put_all(const struct payload *payload, void *to)
+{
+	put(payload, 0, payload->size, to, payload->backing == SCRATCH ? move_pages : map_pages);
 }
 
 void payload_does_not_fit(const struct payload *payload, uint64_t size, gpa_t at,

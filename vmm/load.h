@@ -54,10 +54,13 @@ const char *payload_options(const char *name);
 struct placement payload_load(const struct payload *payload, const struct load_target *target);
 
 /*
- * Puts `length` bytes from `offset` on to this place in guest memory. Whole pages are mapped or
- * moved where they can be, so that one the guest never touches is never read.
+ * Puts `length` bytes from `offset` on to this place in guest memory. Whole pages are mapped where
+ * they can be, so that one the guest never touches is never read.
  */
 void payload_put(const struct payload *payload, size_t offset, size_t length, void *to);
+
+/* The same of all there is, which may be gone then: scratch pages are moved. */
+void payload_put_all(const struct payload *payload, void *to);
 
 /* Says that it needs more, or other, RAM than there is; in one wording for all formats. */
 _Noreturn void payload_does_not_fit(const struct payload *payload, uint64_t size, gpa_t at,

@@ -57,6 +57,7 @@ row("image-mz-cut-$_", 65, 'an EFI program or a cut Image', substr "MZ\0\x14" . 
 	for 4, 8, 12, 16, 24, 32, 40, 48, 56, 59;
 row("image-cut-$_", 65, 'ends within its header', substr $whole, 0, $_) for 60, 63;
 row('image-wrong-magic', 65, 'an EFI program or a cut Image', 'MZ' . substr image(magic => 'ARM?'), 2);
+row('image-unaligned', 65, 'no multiple of 4', image(text_offset => 0x80002));
 row('image-short', 65, 'has [0-9]+ bytes, but its header says 64', image(image_size => 64));
 row('image-huge', 65, 'do not fit into 128 MiB', image(image_size => 1 << 40));
 row('image-wraps', 65, 'do not fit', image(image_size => ~0));
@@ -150,6 +151,12 @@ my $zboot = pack('a4 a4 V V V V a8', 'MZ', 'zimg', 64, length $zimage, 0, 0, 'gz
 row('gzip', 0, 'Hello', $zipped);
 row('gzip-image', 0, '', $zimage);
 row('gzip-elf', 0, 'Hello', packed($good));
+# Pages that are needed again once they have been put: headers in a segment, and two of the same bytes.
+row('gzip-elf-whole', 0, 'Hello', packed(elf(segments =>
+	[segment(offset => 0, vaddr => 0x4007f000, filesz => 0x1000 + $end, memsz => 0x9000)])));
+row('gzip-elf-twice', 0, 'Hello', packed(elf(segments => [
+	segment(offset => 0, vaddr => 0x4007f000, filesz => 0x1000 + $end, memsz => 0x9000),
+	segment(offset => 0, vaddr => 0x40100000, filesz => 0x1000 + $end, memsz => 0x9000)])));
 row('gzip-trailing', 0, 'Hello', $zipped . 'what follows is not of it');
 row('gzip-named', 0, 'Hello', substr($zipped, 0, 3) . "\x1f" . substr($zipped, 4, 6)
 	. pack('v', 3) . "abc" . "name\0comment\0" . "\0\0" . substr $zipped, 10);
