@@ -29,14 +29,15 @@ VMM := boot bus console fdt format_elf format_flat format_gzip format_image infl
 CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console fdt finisher flash memory options pl011 pl031 print string vcpu walk
+UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print string vcpu walk
 SYSTEM_TESTS := binary console demo guest host linux load pl011 run tools
 
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
 	build/vmm/bundle.o
 
 
-.PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check
+.PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check \
+	tools-fuzz fuzz-loaders
 .PHONY: FORCE
 
 all: build/nestling build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
@@ -45,7 +46,7 @@ run: ## boot a host in QEMU and the bundled payload in it
 	./qemu-run.sh
 
 help: ## this text
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 clean: ## remove what was built, but not what was fetched
 	rm -rf $(filter-out $(SYSROOT) $(GUESTS),$(wildcard build/*))
@@ -59,7 +60,8 @@ endif
 
 RUN_TOOLS := qemu-system-aarch64:qemu-system-arm
 TEST_TOOLS := gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/libfdt.h:libfdt-dev \
-	/usr/include/cmocka.h:libcmocka-dev prove:perl expect:expect
+	/usr/include/cmocka.h:libcmocka-dev /usr/include/zlib.h:zlib1g-dev prove:perl expect:expect
+FUZZ_TOOLS := clang:clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux:libclang-rt-14-dev
 CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck
 
 # All that the goals will take is asked for at once: one command installs it.
@@ -73,6 +75,8 @@ tools-run: tools-build
 	@tools/need.sh $(RUN_TOOLS)
 tools-test: tools-run
 	@tools/need.sh $(TEST_TOOLS)
+tools-fuzz: tools-test
+	@tools/need.sh $(FUZZ_TOOLS)
 tools-check: tools-test
 	@tools/need.sh $(CHECK_TOOLS)
 
@@ -197,7 +201,7 @@ unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c) build/unit/crt.a
 $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_source,%) \
 		tests/unit/unit.h tests/unit/reports.h Makefile | tools-test $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt
+	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt -lz
 
 # KVM's interface is another one on every architecture: the guest's, not the developer's.
 console_CFLAGS = $(vcpu_CFLAGS)
@@ -227,6 +231,24 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine.dtb
 system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio \
 	$(PLACES:%=build/payloads/hello-%.elf)
+
+# ---- fuzzing ----
+
+SECONDS ?= 60
+FUZZ_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -O2 \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+# New inputs that reach new code are kept in build/, what breaks in the directory of the sources.
+fuzz-loaders: build/fuzz/loaders ## fuzz what reads payloads and device trees, for SECONDS=60
+	@mkdir -p build/fuzz/corpus
+	build/fuzz/loaders -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=tests/fuzz/loaders/ build/fuzz/corpus tests/fuzz/loaders
+
+build/fuzz/loaders: tests/fuzz/loaders.c tests/unit/reports.h $(wildcard vmm/*.h) build/machine.dtb \
+		$(patsubst %,vmm/%.c,boot fdt format_elf format_flat format_gzip format_image inflate load memory) \
+		| tools-fuzz
+	@mkdir -p $(@D)
+	$(call say,CC)clang $(FUZZ_CFLAGS) $(vcpu_CFLAGS) $(filter %.c,$^) -o $@ -lfdt
 
 # ---- checks ----
 

@@ -131,7 +131,7 @@ static void unpack(const struct payload *payload, struct payload *inner, size_t 
 		refuse(payload, "has a broken header");
 	used = size - header;
 	inner->size = room;
-	result = inflate(data + header, &used, (uint8_t *)inner->data, &inner->size);
+	result = inflate_all(data + header, &used, (uint8_t *)inner->data, &inner->size);
 	if (result != INFLATE_DONE)
 		refuse(payload, why[result]);
 	data += header + used;

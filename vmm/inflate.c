@@ -289,7 +289,7 @@ static bool take_codes(struct stream *stream, struct huffman *literals, struct h
 	return true;
 }
 
-enum inflate_result inflate(const uint8_t *in, size_t *in_size, uint8_t *out, size_t *out_size)
+enum inflate_result inflate_all(const uint8_t *in, size_t *in_size, uint8_t *out, size_t *out_size)
 {
 	struct stream stream = { in, in + *in_size, 0, 0, out, out, out + *out_size, INFLATE_DONE };
 	struct huffman literals, distances;

@@ -15,6 +15,6 @@ enum inflate_result {
 };
 
 /* Unpacks in[0..*in_size) to out[0..*out_size); sets both sizes to what was used of them. */
-enum inflate_result inflate(const uint8_t *in, size_t *in_size, uint8_t *out, size_t *out_size);
+enum inflate_result inflate_all(const uint8_t *in, size_t *in_size, uint8_t *out, size_t *out_size);
 
 #endif
