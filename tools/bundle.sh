@@ -14,9 +14,11 @@ manifest=$1
 shift
 [ -z "$manifest" ] || [ -r "$manifest" ] || fail "$manifest: cannot be read"
 
-# The words of standard input as the assembler's strings.
+# The words of a payload's options as the assembler's strings, and an empty one behind them.
 strings() {
-	xargs -n1 printf '%s\n' | sed 's/[\\"]/\\&/g; s/.*/"&"/' | paste -sd,
+	words=$(printf '%s' "$1" | xargs -r -n1 printf '%s\n') || fail "$manifest: cannot be parsed: $1"
+	[ -z "$1" ] || ! printf '%s\n' "$words" | grep -qx '' || fail "$manifest: an empty word in: $1"
+	printf '%s\n' "$words" '' | sed '/./!{$!d}; s/[\\"]/\\&/g; s/.*/"&"/' | paste -sd,
 }
 
 names=" "
@@ -28,8 +30,8 @@ for file; do
 	if [ -n "$manifest" ]; then
 		options=$(sed -n "s/^${name}[[:space:]][[:space:]]*//p" "$manifest" | head -n 1)
 	fi
-	printf 'payload "%s", "%s"%s\n' "$name" "$file" \
-		"${options:+, $(printf '%s' "$options" | strings)}"
+	options=$(strings "$options") || exit
+	printf 'payload "%s", "%s", %s\n' "$name" "$file" "$options"
 done
 
 [ -z "$manifest" ] || while read -r name _; do

@@ -3,7 +3,7 @@
  * What the program carries within itself: the device tree, and the payloads.
  *
  * Who uses it: load.c and boot.c, through load.h. bundle.inc is made by the Makefile: a line
- * "payload NAME, FILE" for each.
+ * "payload NAME, FILE, OPTION..., """ for each.
  */
 	.section .rodata.bundle, "a"
 	.balign	8
@@ -20,11 +20,7 @@ bundled_payloads:
 	.macro	payload name, file, options:vararg
 	.section .rodata.bundle, "a"
 1:	.asciz	"\name"
-4:
-	.ifnb	\options
-	.asciz	\options
-	.endif
-	.byte	0
+4:	.asciz	\options
 	.balign	16
 2:	.incbin	"\file"
 3:
