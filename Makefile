@@ -99,14 +99,16 @@ $(GUESTS)/.complete: tools/sysroot.sh | tools-build
 export REALGCC := $(CROSS_COMPILE)gcc
 MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
 
+# The whole program lies within 1 MiB: an address takes one instruction.
+OPTIMIZE := -Os -flto=auto -mcmodel=tiny -fomit-frame-pointer
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
 DIALECT := -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' $(INCLUDES)
-CFLAGS := $(DIALECT) $(WARNINGS) -Os -g -flto=auto -fPIE -fvisibility=hidden -fno-common \
+CFLAGS := $(DIALECT) $(WARNINGS) $(OPTIMIZE) -g -fPIE -fvisibility=hidden -fno-common \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -mbranch-protection=standard -mno-outline-atomics
-LDFLAGS := -Os -flto=auto -static-pie -nostdlib -nostartfiles -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro \
+LDFLAGS := $(OPTIMIZE) -static-pie -nostdlib -nostartfiles -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro \
 	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-T,crt/program.lds
 
 build/%.o: %.c Makefile | $(SYSROOT)/.complete
@@ -141,10 +143,9 @@ build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
 
-# Without symbols, and with its relocations in the form that crt/start.c reads.
-build/nestling build/thread-test: build/%: build/%.debug tools/relocs.pl
-	$(call say,STRIP)tools/relocs.pl $(CROSS_COMPILE)readelf $< $@ && \
-		$(CROSS_COMPILE)objcopy --remove-section .rela.dyn --strip-all $@
+# Without symbols and sections, and with its relocations in the form that crt/start.c reads.
+build/nestling build/thread-test: build/%: build/%.debug tools/strip.pl
+	$(call say,STRIP)tools/strip.pl $(CROSS_COMPILE)readelf $< $@ && chmod +x $@
 
 # ---- what runs in the guest ----
 

@@ -87,7 +87,7 @@ _Noreturn void exit(int status)
 
 /*
  * Linked at 0, so an address in the file plus the load address is the one in memory (ELF gABI).
- * Which words hold one is told by a bit for each (tools/relocs.pl), up to the bits themselves.
+ * Which words hold one is told by a bit for each (tools/strip.pl), up to the bits themselves.
  */
 static void relocate(void)
 {

@@ -25,9 +25,10 @@ is 'no executable stack' "$(elf -l | awk '$1 == "GNU_STACK" { print $7 }')" RW
 is 'one segment is executable, and not writable' \
 	"$(elf -l | awk '$1 == "LOAD" { print $7 $8 }' | tr '\n' ' ')" 'R0x10000 RE RW0x10000 RW0x10000 '
 is 'relocated constants share no page with data' \
-	"$(elf -S | sed 's/\[ */[/' | awk '$2 == ".got" { got = $4 } $2 == ".bss" { bss = $4 }
+	"$("${cross}readelf" -SW build/nestling.debug | sed 's/\[ */[/' | awk '$2 == ".got" { got = $4 } $2 == ".bss" { bss = $4 }
 	END { print substr(got, 1, 12) == substr(bss, 1, 12) }')" 0
-like 'branch target identification' "$(elf -n)" 'AArch64 feature: BTI'
+like 'branch target identification' "$("${cross}readelf" -n build/nestling.debug)" 'AArch64 feature: BTI'
+like 'and a program header that says so to the kernel' "$(elf -l)" '^  GNU_PROPERTY '
 is 'which libfdt is fit for' "$("${cross}objdump" -d build/sysroot/usr/lib/*/libfdt.a |
 	grep -cP '\tbr\t')" 0
 libc=$(find build/sysroot/usr/lib/aarch64-linux-musl -name libc.a)

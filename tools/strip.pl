@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Packs a linked program's relocations for crt/start.c: relocs.pl READELF IN OUT
-# .relocs gets a bit for each 8-byte word from __relro_start on, set if the load address has to be added
-# to it: the addend stands in the word already. The 24 bytes that .rela.dyn has for each can then go,
-# and its segment is taken out of the program headers.
+# Leaves of a linked program what the kernel loads, and no section: strip.pl READELF IN OUT
+# Relocations are packed for crt/start.c: .relocs gets a bit for each 8-byte word from __relro_start on,
+# set if the load address has to be added to it: the addend stands in the word already. The 24 bytes that
+# .rela.dyn has for each can then go, and its segment is taken out of the program headers.
 use strict;
 use warnings;
 
@@ -36,11 +36,20 @@ for (lines('-rW')) {
 open my $file, '<:raw', $in or die "$in: $!\n";
 my $program = do { local $/; <$file> };
 substr $program, $relocs->[1], length $bits, $bits;
+my $end_of_file = 0;
 for my $i (0 .. unpack('v', substr $program, 56, 2) - 1) {
 	my $header = unpack('Q<', substr $program, 32, 8) + 56 * $i;
-	next unless unpack('Q<', substr $program, $header + 16, 8) == $rela->[0];
-	substr $program, $header, 4, pack 'V', 0; # PT_NULL
+	my ($type, undef, $offset, $address, undef, $size) = unpack 'V V Q<4', substr $program, $header, 40;
+	next unless $type == 1; # PT_LOAD
+	if ($address == $rela->[0]) {
+		substr $program, $header, 4, pack 'V', 0; # PT_NULL
+	} elsif ($offset + $size > $end_of_file) {
+		$end_of_file = $offset + $size;
+	}
 }
+substr $program, $end_of_file, length $program, '';
+substr $program, 40, 8, pack 'Q<', 0;       # e_shoff
+substr $program, 58, 6, pack 'v3', 0, 0, 0; # e_shentsize, e_shnum, e_shstrndx
 open my $copy, '>:raw', $out or die "$out: $!\n";
 print $copy $program;
 close $copy or die "$out: $!\n";
