@@ -60,17 +60,16 @@ struct lock {
 void lock_acquire(struct lock *lock);
 void lock_release(struct lock *lock);
 
-/* A thread with its own stack above a guard page. Owned by whoever started it, until joined. */
-struct thread {
-	uint32_t id; /* kernel's thread id; 0 once it has ended */
-	void *stack; /* lowest address of guard page and stack */
-	size_t size; /* bytes of both */
-};
+/*
+ * Runs function(argument), which must not return, on a thread with a stack of its own above a guard
+ * page: a thread lives as long as the program. Its kernel's thread id goes to *id before it runs.
+ * 0, or the negative errno of mmap, mprotect or clone.
+ */
+int thread_start(uint32_t *id, void (*function)(void *), void *argument);
 
-/* Runs function(argument) on a thread of its own. 0, or the negative errno of mmap or clone. */
-int thread_start(struct thread *thread, void (*function)(void *), void *argument);
-
-/* Waits until it has ended and gives its stack back. */
-void thread_join(struct thread *thread);
+/* Waits until *word, which other threads change and then wake, is no longer `value` (futex(2)). */
+void futex_wait(uint32_t *word, uint32_t value);
+/* Wakes every thread that waits for it. */
+void futex_wake_all(uint32_t *word);
 
 #endif

@@ -42,12 +42,10 @@ struct timespec;
 	SYS4(BOOT, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)                      \
 	SYS4(RUN, rt_sigtimedwait, const uint64_t *, void *, const struct timespec *, size_t)      \
 	SYS5(BOOT, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)         \
-	SYS3(RUN, tgkill, int, int, int)                                                           \
+	SYS2(RUN, tkill, int, int)                                                                 \
 	SYS2(RUN, kill, int, int)                                                                  \
-	SYS1(RUN, exit, int)                                                                       \
 	SYS1(RUN, exit_group, int)                                                                 \
 	SYS0(RUN, getpid)                                                                          \
-	SYS0(BOOT, gettid)                                                                         \
 	SYS5(BOOT, clone, unsigned long, uintptr_t, uint32_t *, unsigned long, uint32_t *)         \
 	SYS4(RUN, wait4, int, int *, int, void *)                                                  \
 	SYS0(BOOT, setsid)                                                                         \

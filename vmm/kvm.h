@@ -71,14 +71,13 @@ void vm_destroy(struct vm *vm);
 struct vcpu {
 	int fd;
 	unsigned index;
-	uint32_t tid;	     /* of the thread that runs it; 0 before it does */
+	uint32_t thread;     /* id of the thread that runs it */
 	struct kvm_run *run; /* shared with the kernel, run_size bytes */
 	size_t run_size;
 	struct bus *bus;
 	const struct guest_memory *memory;
-	struct run *guest; /* the run that it is part of */
-	uint64_t exits[EXIT_REASONS];
-	struct thread thread; /* of every vCPU but the first */
+	struct run *guest;	      /* the run that it is part of */
+	uint64_t exits[EXIT_REASONS]; /* of all runs */
 };
 
 /* What a host may have, and a guest's CPUs then get. */
@@ -88,7 +87,8 @@ struct cpu_features {
 	bool pauth; /* pointer authentication */
 };
 
-/* CPU `index` of the VM, as after power-on, with PSCI in the kernel; all but the first are off. */
+/* CPU `index` of the VM, as after power-on, with PSCI in the kernel; all but the first are off.
+ * Thread and counts of exits stay what they are. */
 void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct vm *vm,
 		 unsigned index, const struct cpu_features *features, struct bus *bus,
 		 const struct guest_memory *memory, struct run *guest);
@@ -96,9 +96,9 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 void vcpu_start_pmu(const struct vcpu *vcpu);
 /* Boot protocol (Documentation/arch/arm64/booting.rst): pc, x0 = device tree; and the counter. */
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
-/* Runs until the guest does not run any more. A thread's function: takes the struct vcpu. */
-void vcpu_run(void *vcpu);
-/* Makes vcpu_run look whether the guest still runs, wherever it is. From any thread. */
+/* Runs until the guest does not run any more. */
+void vcpu_run(struct vcpu *vcpu);
+/* Makes vcpu_run, which is or will be on the vCPU's thread, look whether the guest still runs. */
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);

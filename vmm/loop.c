@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The event loop. Who calls it: machine.c starts it; its thread is its own. Touches the console
- * and, under their locks, devices whose timers run out.
+ * The event loop. Who calls it: machine.c. Touches the console and, under their locks, devices
+ * whose timers run out.
  */
 #include "loop.h"
 
@@ -15,25 +15,20 @@
 
 #define NS_PER_S 1000000000ull
 
-static struct timespec now(int clock)
+uint64_t clock_ns(void)
 {
-	struct timespec time = { 0 };
+	uint64_t value = counter_value(), frequency = counter_frequency();
 
-	/* Cannot fail: the clock exists and the address is ours. */
-	sys_clock_gettime(clock, &time);
-	return time;
-}
-
-uint64_t monotonic_ns(void)
-{
-	struct timespec time = now(CLOCK_MONOTONIC);
-
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+	return value / frequency * NS_PER_S + value % frequency * NS_PER_S / frequency;
 }
 
 uint64_t realtime_seconds(void)
 {
-	return (uint64_t)now(CLOCK_REALTIME).tv_sec;
+	struct timespec time = { 0 };
+
+	/* Cannot fail: the clock exists and the address is ours. */
+	sys_clock_gettime(CLOCK_REALTIME, &time);
+	return (uint64_t)time.tv_sec;
 }
 
 void loop_wake(int wake)
@@ -51,7 +46,7 @@ void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)
 
 	if (before == TIMER_OFF && nanoseconds == TIMER_OFF)
 		return;
-	timer->deadline = nanoseconds == TIMER_OFF ? TIMER_OFF : monotonic_ns() + nanoseconds;
+	timer->deadline = nanoseconds == TIMER_OFF ? TIMER_OFF : clock_ns() + nanoseconds;
 	/* One that is later than before, or off, is found out when the loop wakes for what was
 	 * before. */
 	if (timer->deadline < before)
@@ -62,7 +57,7 @@ void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)
 static uint64_t expire_timers(struct loop *loop)
 {
 	uint64_t next = TIMER_OFF;
-	uint64_t time = monotonic_ns();
+	uint64_t time = clock_ns();
 
 	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
 		struct loop_timer *timer = &loop->timers[i];
@@ -107,10 +102,8 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		console_flush(loop->console);
 }
 
-static void loop_run(void *opaque)
+void loop_run(struct loop *loop)
 {
-	struct loop *loop = opaque;
-
 	while (run_goes_on(loop->run)) {
 		console_feed(loop->console);
 		wait(loop, expire_timers(loop));
@@ -136,22 +129,4 @@ void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops 
 		.device = device,
 		.device_lock = lock,
 	};
-}
-
-void loop_destroy(struct loop *loop)
-{
-	sys_close(loop->wake);
-}
-
-void loop_start(struct loop *loop)
-{
-	int result = thread_start(&loop->thread, loop_run, loop);
-
-	if (result < 0)
-		die(status_of_error(-result), "thread of the console: %s", error_text(-result));
-}
-
-void loop_join(struct loop *loop)
-{
-	thread_join(&loop->thread);
 }

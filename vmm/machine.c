@@ -48,21 +48,18 @@ static void finish(void *run, enum finish how, uint16_t code)
 	}
 }
 
-/* The flash's wire. Made when first touched: most guests never do. */
+/* The flash's wire, under its lock. Called when a block is first touched: most guests never do. */
 static bool show_flash(void *opaque, uint64_t offset)
 {
+	/* Behind what was loaded, one erased block is shown over and over; untouched till then. */
+	static _Alignas(0x10000) uint8_t erased[FLASH_BLOCK];
 	struct machine *machine = opaque;
-	uint8_t *block;
+	uint8_t *block = erased;
 
-	if (offset < machine->flash_image.size) {
+	if (offset < machine->flash_image.size)
 		block = machine->flash_image.host + offset;
-	} else {
-		if (machine->erased.size == 0) {
-			memory_create(&machine->erased, GPA(FLASH_BASE), FLASH_BLOCK);
-			memset(machine->erased.host, 0xff, FLASH_BLOCK);
-		}
-		block = machine->erased.host;
-	}
+	else if (erased[0] == 0)
+		memset(erased, 0xff, sizeof erased);
 	return vm_add_rom(&machine->vm, FIRST_FLASH_SLOT + (unsigned)(offset / FLASH_BLOCK),
 			  GPA(FLASH_BASE + offset), block, FLASH_BLOCK);
 }
@@ -76,14 +73,14 @@ void machine_show_flash(struct machine *machine)
 			    "for RAM");
 }
 
-static void connect_wires(struct machine *machine, struct console *console)
+static void connect_wires(struct machine *machine)
 {
 	machine->uart = (struct pl011){
 		.irq = { .set = vm_set_irq, .controller = &machine->vm, .number = UART_SPI },
 		.timer = { .set = loop_set_timer, .clock = &machine->loop, .number = 0 },
 		.transmit = console_transmit,
 		.empty = console_empty,
-		.line = console,
+		.line = machine->console,
 		.clock = UART_CLOCK,
 	};
 	machine->rtc = (struct pl031){
@@ -93,7 +90,7 @@ static void connect_wires(struct machine *machine, struct console *console)
 	};
 	machine->finisher = (struct finisher){ .finish = finish, .listener = &machine->run };
 	machine->flash = (struct flash){ .show = show_flash, .listener = machine };
-	console_connect(console, &machine->uart, &machine->uart_lock, &machine->run);
+	console_connect(machine->console, &machine->uart, &machine->uart_lock, &machine->run);
 }
 
 static void create_devices(struct machine *machine, bool strict)
@@ -112,8 +109,9 @@ static void create_devices(struct machine *machine, bool strict)
 	}
 }
 
-static void choose_features(struct machine *machine, const struct options *options)
+static void choose_features(struct machine *machine)
 {
+	const struct options *options = machine->options;
 	int fd = machine->vm.fd;
 
 	machine->features = (struct cpu_features){
@@ -124,74 +122,93 @@ static void choose_features(struct machine *machine, const struct options *optio
 	};
 }
 
-/* A mapping, since how many there are is known only now. */
-static void create_cpus(struct machine *machine, const struct kvm_system *kvm, unsigned cpus)
+static void create_cpus(struct machine *machine)
 {
+	struct run *run = &machine->run;
 	unsigned most = vm_most_cpus(&machine->vm);
-	long mapping;
 
-	if (cpus > most)
+	if (run->cpus > most)
 		die(STATUS_HOST,
-		    "--cpus %u: this host's guests have at most %u with GICv%u; take fewer", cpus,
-		    most, machine->vm.gic);
-	mapping = sys_mmap(0, cpus * sizeof(struct vcpu), PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mapping < 0)
-		die(STATUS_HOST, "--cpus %u: %s; take fewer", cpus, error_text((int)-mapping));
-	machine->run.vcpus = (struct vcpu *)mapping;
-	for (unsigned i = 0; i < cpus; i++)
-		vcpu_create(&machine->run.vcpus[i], kvm, &machine->vm, i, &machine->features,
-			    &machine->bus, &machine->memory, &machine->run);
-	machine->run.cpus = cpus;
+		    "--cpus %u: this host's guests have at most %u with GICv%u; take fewer",
+		    run->cpus, most, machine->vm.gic);
+	for (unsigned i = 0; i < run->cpus; i++)
+		vcpu_create(&run->vcpus[i], machine->kvm, &machine->vm, i, &machine->features,
+			    &machine->bus, &machine->memory, run);
 	vm_start_gic(&machine->vm);
-	for (unsigned i = 0; machine->features.pmu && i < cpus; i++)
-		vcpu_start_pmu(&machine->run.vcpus[i]);
+	for (unsigned i = 0; machine->features.pmu && i < run->cpus; i++)
+		vcpu_start_pmu(&run->vcpus[i]);
+}
+
+static void power_on(struct machine *machine)
+{
+	const struct options *options = machine->options;
+
+	vm_create(&machine->vm, machine->kvm, GPA(RAM_BASE + options->memory));
+	memory_create(&machine->memory, GPA(RAM_BASE), options->memory);
+	vm_add_memory(&machine->vm, RAM_SLOT, machine->memory.base, machine->memory.host,
+		      machine->memory.size);
+	vm_create_gic(&machine->vm, (unsigned)options->gic);
+	choose_features(machine);
+	create_cpus(machine);
+	machine->run.held = 0;
+	machine->bus = (struct bus){ 0 };
+	connect_wires(machine);
+	create_devices(machine, options->strict);
+}
+
+static void power_off(struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->run.cpus; i++)
+		vcpu_destroy(&machine->run.vcpus[i]);
+	vm_destroy(&machine->vm);
+	memory_destroy(&machine->memory);
+	if (machine->flash_image.size)
+		memory_destroy(&machine->flash_image);
+	machine->flash_image.size = 0;
 }
 
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
 		    const struct options *options)
 {
-	*machine = (struct machine){ .run.end = RUNNING };
-	vm_create(&machine->vm, kvm, GPA(RAM_BASE + options->memory));
-	memory_create(&machine->memory, GPA(RAM_BASE), options->memory);
-	vm_add_memory(&machine->vm, RAM_SLOT, machine->memory.base, machine->memory.host,
-		      machine->memory.size);
-	vm_create_gic(&machine->vm, (unsigned)options->gic);
-	choose_features(machine, options);
-	create_cpus(machine, kvm, (unsigned)options->cpus);
+	unsigned cpus = (unsigned)options->cpus;
+	/* A mapping, since how many there are is known only now. */
+	long vcpus = sys_mmap(0, cpus * sizeof(struct vcpu), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (vcpus < 0)
+		die(STATUS_HOST, "--cpus %u: %s; take fewer", cpus, error_text((int)-vcpus));
+	*machine = (struct machine){
+		.kvm = kvm,
+		.options = options,
+		.console = console,
+		.run = { .vcpus = (struct vcpu *)vcpus, .cpus = cpus },
+	};
 	loop_create(&machine->loop, &machine->run, console);
-	connect_wires(machine, console);
-	create_devices(machine, options->strict);
+	power_on(machine);
 }
 
-void machine_run(struct machine *machine)
+void machine_start_threads(struct machine *machine)
 {
-	struct vcpu *vcpus = machine->run.vcpus;
+	struct run *run = &machine->run;
 
-	loop_start(&machine->loop);
-	for (unsigned i = 1; i < machine->run.cpus; i++) {
-		int result = thread_start(&vcpus[i].thread, vcpu_run, &vcpus[i]);
+	for (unsigned i = 0; i < run->cpus; i++) {
+		int result = thread_start(&run->vcpus[i].thread, run_cpu, &run->vcpus[i]);
 
 		if (result < 0)
 			die(status_of_error(-result), "thread of CPU %u: %s; take fewer --cpus", i,
 			    error_text(-result));
 	}
-	vcpu_run(&vcpus[0]);
-	for (unsigned i = 1; i < machine->run.cpus; i++)
-		thread_join(&vcpus[i].thread);
-	loop_join(&machine->loop);
 }
 
-void machine_destroy(struct machine *machine)
+void machine_run(struct machine *machine)
 {
-	for (unsigned i = 0; i < machine->run.cpus; i++)
-		vcpu_destroy(&machine->run.vcpus[i]);
-	sys_munmap((uintptr_t)machine->run.vcpus, machine->run.cpus * sizeof(struct vcpu));
-	loop_destroy(&machine->loop);
-	vm_destroy(&machine->vm);
-	memory_destroy(&machine->memory);
-	if (machine->erased.size)
-		memory_destroy(&machine->erased);
-	if (machine->flash_image.size)
-		memory_destroy(&machine->flash_image);
+	run_start(&machine->run);
+	loop_run(&machine->loop);
+	run_stop(&machine->run);
+}
+
+void machine_reset(struct machine *machine)
+{
+	power_off(machine);
+	power_on(machine);
 }

@@ -15,34 +15,42 @@
 
 /* Lives on main's stack; machine_create fills it. */
 struct machine {
+	const struct kvm_system *kvm;
+	const struct options *options;
+	struct console *console;
+	/* These stay the same through resets. */
 	struct run run;
+	struct loop loop;
+
 	struct guest_memory memory;
 	struct vm vm;
 	struct cpu_features features;
 	struct bus bus;
-	struct loop loop;
 
 	struct pl011 uart;
 	struct pl031 rtc;
 	struct finisher finisher;
 	struct flash flash;
 	struct lock uart_lock, rtc_lock, finisher_lock, flash_lock;
-	/* What the flash window shows: what was loaded there, and behind it one erased block over
-	 * and over. Size 0: not made. */
-	struct guest_memory flash_image, erased;
+	/* What the flash window shows first: what was loaded there. Size 0: nothing was. */
+	struct guest_memory flash_image;
 };
 
-/* Makes VM, memory, devices and CPUs, all in the state after power-on. Dies if the host cannot. */
+/* Makes VM, memory, devices and CPUs, all in the state after power-on; keeps what it is given.
+ * Dies if the host cannot. */
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
 		    const struct options *options);
 
 /* Shows the guest what a loader has put into the flash window. */
 void machine_show_flash(struct machine *machine);
 
+/* Starts the CPUs' threads; they wait for machine_run. */
+void machine_start_threads(struct machine *machine);
+
 /* Runs the guest until it ends or resets itself; its status is in machine->run then. */
 void machine_run(struct machine *machine);
 
-/* Gives everything back to the host. */
-void machine_destroy(struct machine *machine);
+/* Makes all but the threads anew, as machine_create did. */
+void machine_reset(struct machine *machine);
 
 #endif

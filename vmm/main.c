@@ -47,14 +47,17 @@ static int run(const struct options *options)
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
 	console_create(&console);
-	do {
-		machine_create(&machine, &kvm, &console, options);
+	machine_create(&machine, &kvm, &console, options);
+	boot_load(&machine, &payload, options);
+	if (options->dump_dtb)
+		return STATUS_PASS;
+	machine_start_threads(&machine);
+	machine_run(&machine);
+	while (machine.run.end == RESET && !options->no_reboot) {
+		machine_reset(&machine);
 		boot_load(&machine, &payload, options);
-		if (options->dump_dtb)
-			return STATUS_PASS;
 		machine_run(&machine);
-		machine_destroy(&machine);
-	} while (machine.run.end == RESET && !options->no_reboot);
+	}
 	console_finish(&console);
 	return machine.run.end == RESET ? STATUS_RESET : machine.run.status;
 }

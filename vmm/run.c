@@ -1,17 +1,44 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ends a run. Who calls it: vCPUs, devices' wires and console, from any thread. Touches the vCPUs'
- * kvm_run mappings and their threads.
+ * Starts and ends runs. Who calls it: machine.c on the event loop's thread; vCPUs, devices' wires
+ * and console, from any thread. Touches the vCPUs' kvm_run mappings and their threads.
  */
 #include "run.h"
 
 #include "crt.h"
 #include "kvm.h"
 #include "loop.h"
-#include "sys.h"
 
-#include <limits.h>
-#include <linux/futex.h>
+void run_cpu(void *opaque)
+{
+	struct vcpu *vcpu = opaque;
+	struct run *run = vcpu->guest;
+
+	for (uint32_t starts = 0;; starts++) {
+		futex_wait(&run->starts, starts);
+		vcpu_run(vcpu);
+		if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
+			futex_wake_all(&run->running);
+	}
+}
+
+void run_start(struct run *run)
+{
+	run->end = RUNNING;
+	run->running = run->cpus;
+	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
+	futex_wake_all(&run->starts);
+}
+
+void run_stop(struct run *run)
+{
+	uint32_t running;
+
+	for (unsigned i = 0; i < run->cpus; i++)
+		vcpu_kick(&run->vcpus[i]);
+	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0)
+		futex_wait(&run->running, running);
+}
 
 void run_hold(struct run *run)
 {
@@ -27,29 +54,26 @@ void run_release(struct run *run)
 
 	if (__atomic_compare_exchange_n(&run->held, &held, 0, false, __ATOMIC_RELEASE,
 					__ATOMIC_RELAXED))
-		sys_futex(&run->held, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+		futex_wake_all(&run->held);
 }
 
 void run_wait_if_held(struct run *run)
 {
-	if (__atomic_load_n(&run->held, __ATOMIC_ACQUIRE) == 1)
-		sys_futex(&run->held, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+	futex_wait(&run->held, 1);
 }
 
 void run_end(struct run *run, enum end end, int status)
 {
 	int running = RUNNING;
 
-	/* The first word counts: status is written by the one that wins, and read after the joins.
+	/* The first word counts: status is written by the one that wins, and read after run_stop.
 	 */
 	if (!__atomic_compare_exchange_n(&run->end, &running, end, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return;
 	run->status = status;
-	for (unsigned i = 0; i < run->cpus; i++)
-		vcpu_kick(&run->vcpus[i]);
 	/* Nobody holds an ended run: those who might let go of it are gone, too. */
 	__atomic_store_n(&run->held, 2, __ATOMIC_RELEASE);
-	sys_futex(&run->held, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-	loop_wake(run->wake);
+	futex_wake_all(&run->held);
+	loop_wake(run->wake); /* which stops the CPUs */
 }

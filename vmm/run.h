@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a run of the guest ends, whoever ends it: a vCPU, a device, the console.
+ * A run of the guest: how its CPUs' threads start it, and how it ends, whoever ends it: a vCPU, a
+ * device, the console.
  *
- * Who uses it: machine.c starts and joins the threads; the others call run_end.
+ * Who uses it: machine.c starts and stops it; the others call run_end.
  */
 #ifndef VMM_RUN_H
 #define VMM_RUN_H
@@ -21,6 +22,8 @@ struct run {
 	unsigned cpus;
 	int wake;      /* eventfd of the event loop */
 	uint32_t held; /* a futex: 1 while CPUs shall not enter the guest, 2 once they never will */
+	uint32_t starts;  /* a futex: of the guest so far */
+	uint32_t running; /* a futex: CPUs that are in this run still */
 };
 
 enum end {
@@ -28,6 +31,14 @@ enum end {
 	ENDED, /* with status */
 	RESET, /* the guest wants to be started again */
 };
+
+/* The function of a vCPU's thread: its part of every run that is started, for ever. */
+_Noreturn void run_cpu(void *vcpu);
+
+/* Starts the guest on the CPUs' threads. */
+void run_start(struct run *run);
+/* Waits, once it has ended, until no CPU is in the guest any more. */
+void run_stop(struct run *run);
 
 /* Ends the run, unless it has ended already, and makes every thread of it notice. From any thread.
  */

@@ -52,13 +52,11 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 	int sve = KVM_ARM_VCPU_SVE;
 	long run;
 
-	*vcpu = (struct vcpu){
-		.index = index,
-		.bus = bus,
-		.memory = memory,
-		.guest = guest,
-		.run_size = kvm->run_size,
-	};
+	vcpu->index = index;
+	vcpu->bus = bus;
+	vcpu->memory = memory;
+	vcpu->guest = guest;
+	vcpu->run_size = kvm->run_size;
 	vcpu->fd = kvm_call(vm->fd, KVM_CREATE_VCPU, index);
 	run = sys_mmap(0, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run < 0)
@@ -286,11 +284,8 @@ static void handle_exit(struct vcpu *vcpu)
 		handle_unhandled(vcpu);
 }
 
-void vcpu_run(void *opaque)
+void vcpu_run(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = opaque;
-
-	__atomic_store_n(&vcpu->tid, (uint32_t)sys_gettid(), __ATOMIC_RELEASE);
 	while (run_goes_on(vcpu->guest)) {
 		int result;
 
@@ -341,12 +336,8 @@ void vcpu_prepare_kicks(void)
  */
 void vcpu_kick(struct vcpu *vcpu)
 {
-	uint32_t tid;
-
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	tid = __atomic_load_n(&vcpu->tid, __ATOMIC_ACQUIRE);
-	if (tid)
-		sys_tgkill((int)sys_getpid(), (int)tid, KICK);
+	sys_tkill((int)vcpu->thread, KICK);
 }
 
 void vcpu_report_exits(const struct vcpu *vcpu)

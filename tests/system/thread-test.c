@@ -11,8 +11,9 @@
 
 static struct lock lock;
 static unsigned counter;
+static uint32_t counting = THREADS;
 
-static void count(void *argument)
+static _Noreturn void count(void *argument)
 {
 	unsigned *own = argument;
 
@@ -26,22 +27,27 @@ static void count(void *argument)
 		lock_release(&lock);
 		++*own;
 	}
+	if (__atomic_sub_fetch(&counting, 1, __ATOMIC_RELEASE) == 0)
+		futex_wake_all(&counting);
+	for (uint32_t never = 0;;)
+		futex_wait(&never, 0);
 }
 
 int main(int argc, char **argv)
 {
-	struct thread threads[THREADS];
+	uint32_t ids[THREADS];
 	unsigned own[THREADS] = { 0 };
 	unsigned sum = 0;
+	uint32_t left;
 
 	(void)argc, (void)argv;
 	for (unsigned i = 0; i < THREADS; i++)
-		if (thread_start(&threads[i], count, &own[i]) < 0)
+		if (thread_start(&ids[i], count, &own[i]) < 0)
 			dprintf(1, "Bail out! thread_start\n");
-	for (unsigned i = 0; i < THREADS; i++) {
-		thread_join(&threads[i]);
+	while ((left = __atomic_load_n(&counting, __ATOMIC_ACQUIRE)) != 0)
+		futex_wait(&counting, left);
+	for (unsigned i = 0; i < THREADS; i++)
 		sum += own[i];
-	}
 	dprintf(1, "1..2\n%sok 1 - every thread ran to its end\n",
 		sum == THREADS * ROUNDS ? "" : "not ");
 	dprintf(1, "%sok 2 - no update under the lock was lost\n",

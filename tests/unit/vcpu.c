@@ -135,8 +135,8 @@ enum status status_of_error(int error)
 long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
 	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	assert_int_equal(number, SYS_gettid);
-	return 1;
+	fail_msg("system call %ld", number);
+	return 0;
 }
 
 void run_end(struct run *run, enum end end, int status)
