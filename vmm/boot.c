@@ -95,13 +95,11 @@ static void read_seed(uint8_t *seed, size_t size)
 		die(STATUS_INTERNAL, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
 }
 
-/* The tree that is filled in: the user's, or the bundled one. */
-static const void *base_tree(const struct options *options)
+/* The tree that is filled in: the user's. */
+static const void *open_tree(const struct options *options)
 {
 	struct payload file;
 
-	if (!options->dtb)
-		return bundled_dtb;
 	payload_open(&file, options->dtb);
 	if (fdt_check_full(file.data, file.size) != 0)
 		die(STATUS_PAYLOAD, "--dtb %.200s: is no whole device tree; make one with dtc",
@@ -109,51 +107,63 @@ static const void *base_tree(const struct options *options)
 	if (fdt_version(file.data) < OLDEST_VERSION)
 		die(STATUS_PAYLOAD, "--dtb %.200s: has version %u, not %u; make it anew with dtc",
 		    file.name, fdt_version(file.data), OLDEST_VERSION);
+	if (file.backing == FILE_PAGES)
+		sys_close(file.fd); /* its mapping stays */
 	return file.data;
 }
 
+void boot_open(struct boot *boot, const struct options *options)
+{
+	*boot = (struct boot){
+		.options = options,
+		.tree = options->dtb ? open_tree(options) : bundled_dtb,
+	};
+	payload_open(&boot->payload, options->payload);
+	if (options->initrd)
+		payload_open(&boot->initrd, options->initrd);
+}
+
 /* Loads the initrd, if there is one, as high as it goes; its place goes to the values. */
-static void load_initrd(const struct machine *machine, const struct options *options,
+static void load_initrd(const struct payload *file, const struct machine *machine,
 			struct layout *layout, struct fdt_values *values)
 {
-	struct payload file;
 	struct range range;
 
-	if (!options->initrd)
+	if (file->size == 0)
 		return;
-	payload_open(&file, options->initrd);
 	if (layout->ram.end - layout->ram.start > INITRD_SPAN)
 		layout->ram.end = layout->ram.start + INITRD_SPAN;
-	if (!take_highest(layout, file.size, &range))
+	if (!take_highest(layout, file->size, &range))
 		die(STATUS_PAYLOAD,
 		    "--initrd %.200s: %lu bytes do not fit into %lu MiB of RAM beside the payload "
 		    "at %#lx to %#lx; give more --memory",
-		    file.name, file.size, machine->memory.size >> 20, layout->taken[0].start,
+		    file->name, file->size, machine->memory.size >> 20, layout->taken[0].start,
 		    layout->taken[0].end);
-	payload_put_all(&file, memory_at(&machine->memory, GPA(range.start), file.size));
+	payload_put_all(file, memory_at(&machine->memory, GPA(range.start), file->size));
 	values->initrd_start = range.start;
 	values->initrd_end = range.end;
 }
 
 /* Bytes that the tree may come to have; it is packed to what it needs in the end. */
-static uint64_t tree_room(const struct machine *machine, const struct options *options,
-			  const void *base)
+static uint64_t tree_room(const struct boot *boot, const struct machine *machine)
 {
-	uint64_t room = fdt_totalsize(base) + strlen(options->append) + FDT_ROOM +
+	const struct options *options = boot->options;
+	uint64_t room = fdt_totalsize(boot->tree) + strlen(options->append) + FDT_ROOM +
 			machine->run.cpus * (uint64_t)FDT_ROOM_PER_CPU;
 
 	if (room > TREE_MOST)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_USAGE,
 		    "device tree of %u bytes with --append of %lu: more than the %u that a guest "
 		    "takes; shorten them",
-		    fdt_totalsize(base), strlen(options->append), TREE_MOST);
+		    fdt_totalsize(boot->tree), strlen(options->append), TREE_MOST);
 	return room;
 }
 
 /* Builds the tree, and with it loads the initrd whose place it names. */
-static struct range load_tree(const struct machine *machine, const struct options *options,
+static struct range load_tree(const struct boot *boot, const struct machine *machine,
 			      struct layout *layout)
 {
+	const struct options *options = boot->options;
 	uint32_t affinities[FDT_MOST_CPUS];
 	struct fdt_values values = {
 		.memory_base = RAM_BASE,
@@ -165,8 +175,7 @@ static struct range load_tree(const struct machine *machine, const struct option
 		.has_pmu = machine->features.pmu,
 		.is_users = options->dtb != NULL,
 	};
-	const void *base = base_tree(options);
-	uint64_t room = tree_room(machine, options, base);
+	uint64_t room = tree_room(boot, machine);
 	struct range range;
 	int result;
 
@@ -176,11 +185,11 @@ static struct range load_tree(const struct machine *machine, const struct option
 		    "%lu bytes of device tree do not fit into %lu MiB of RAM beside the payload at "
 		    "%#lx to %#lx; give more --memory",
 		    room, machine->memory.size >> 20, layout->taken[0].start, layout->taken[0].end);
-	load_initrd(machine, options, layout, &values);
+	load_initrd(&boot->initrd, machine, layout, &values);
 	read_affinities(machine, affinities);
 	read_seed(values.seed, sizeof values.seed);
-	result =
-		fdt_build(memory_at(&machine->memory, GPA(range.start), room), room, base, &values);
+	result = fdt_build(memory_at(&machine->memory, GPA(range.start), room), room, boot->tree,
+			   &values);
 	if (result < 0)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_INTERNAL,
 		    "device tree: %s; make it anew with dtc", fdt_strerror(result));
@@ -198,25 +207,24 @@ static void dump_tree(const char *name, const void *tree, uint64_t size)
 	sys_close(fd);
 }
 
-void boot_load(struct machine *machine, const struct payload *payload,
-	       const struct options *options)
+void boot_load(const struct boot *boot, struct machine *machine)
 {
+	const char *dump = boot->options->dump_dtb;
 	const struct load_target target = {
 		.ram = &machine->memory,
 		.flash = &machine->flash_image,
 		.mmfr0 = vcpu_memory_features(&machine->run.vcpus[0]),
 	};
-	struct placement placement = payload_load(payload, &target);
+	struct placement placement = payload_load(&boot->payload, &target);
 	struct layout layout = {
 		.ram = { RAM_BASE, RAM_BASE + machine->memory.size },
 		.taken = { { placement.start.address, placement.end.address } },
 		.count = 1,
 	};
-	struct range tree = load_tree(machine, options, &layout);
+	struct range tree = load_tree(boot, machine, &layout);
 
-	if (options->dump_dtb)
-		dump_tree(options->dump_dtb,
-			  memory_at(&machine->memory, GPA(tree.start), tree.end - tree.start),
+	if (dump)
+		dump_tree(dump, memory_at(&machine->memory, GPA(tree.start), tree.end - tree.start),
 			  tree.end - tree.start);
 	machine_show_flash(machine);
 	vcpu_set_entry(&machine->run.vcpus[0], placement.entry, GPA(tree.start));

@@ -39,23 +39,23 @@ static int version(void)
 static int run(const struct options *options)
 {
 	struct kvm_system kvm;
-	struct payload payload;
+	struct boot boot;
 	struct console console;
 	struct machine machine;
 
-	payload_open(&payload, options->payload);
+	boot_open(&boot, options);
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
 	console_create(&console);
 	machine_create(&machine, &kvm, &console, options);
-	boot_load(&machine, &payload, options);
+	boot_load(&boot, &machine);
 	if (options->dump_dtb)
 		return STATUS_PASS;
 	machine_start_threads(&machine);
 	machine_run(&machine);
 	while (machine.run.end == RESET && !options->no_reboot) {
 		machine_reset(&machine);
-		boot_load(&machine, &payload, options);
+		boot_load(&boot, &machine);
 		machine_run(&machine);
 	}
 	console_finish(&console);

@@ -94,6 +94,8 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 		return 0;
 	case SYS_openat:
 		return result_of(openat((int)a, (const char *)b, (int)c));
+	case SYS_close:
+		return result_of(close((int)a));
 	case SYS_fstat:
 		return result_of(fstat((int)a, (struct stat *)b));
 	case SYS_getrandom:
@@ -152,8 +154,10 @@ static void try(const char *payload_name, const char *dtb)
 {
 	static struct machine machine;
 	static struct vcpu vcpu;
-	const struct options options = { .append = "", .memory = RAM, .dtb = dtb };
-	struct payload payload;
+	const struct options options = {
+		.append = "", .memory = RAM, .dtb = dtb, .payload = payload_name
+	};
+	struct boot boot;
 	const void *found;
 
 	memset(&machine, 0, sizeof machine);
@@ -163,9 +167,9 @@ static void try(const char *payload_name, const char *dtb)
 		require(strchr(last_report, ';'));
 		return;
 	}
-	payload_open(&payload, payload_name);
+	boot_open(&boot, &options);
 	memory_create(&machine.memory, GPA(RAM_BASE), RAM);
-	boot_load(&machine, &payload, &options);
+	boot_load(&boot, &machine);
 	found = memory_at(&machine.memory, tree, sizeof(struct fdt_header));
 	require(found && memory_at(&machine.memory, tree, fdt_totalsize(found)));
 	require(fdt_check_full(found, fdt_totalsize(found)) == 0);
