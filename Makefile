@@ -25,7 +25,7 @@ endif
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
-	main memory options probe report run system vcpu vm walk
+	main memory options probe report run sandbox system vcpu vm walk
 CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors

@@ -8,6 +8,7 @@
 #ifndef CRT_H
 #define CRT_H
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +52,10 @@ int write_all(int fd, const void *data, size_t size);
 const char *error_text(int error);
 
 /* ---- thread.c ---- */
+
+/* What a signal does from now on, by the kernel's own rt_sigaction; NULL: its default. 0 or
+ * negative errno. */
+int signal_catch(int number, void (*handler)(int number, siginfo_t *info, void *context));
 
 /* A futex lock: 0 free, 1 held, 2 held and somebody waits. All zero is a free lock. */
 struct lock {

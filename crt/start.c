@@ -108,9 +108,12 @@ static void protect_constants(void)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
 	uintptr_t start = (uintptr_t)__relro_start & -page;
+	long result = sys_mprotect(start, (uintptr_t)__relro_end - start, PROT_READ);
 
-	if (sys_mprotect(start, (uintptr_t)__relro_end - start, PROT_READ) < 0)
-		__builtin_trap();
+	if (result < 0) {
+		dprintf(2, "cannot protect its constants: %s\n", error_text((int)-result));
+		exit(75); /* sysexits.h: EX_TEMPFAIL */
+	}
 }
 
 /* The program's own; its result is the exit status. */

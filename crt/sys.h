@@ -3,8 +3,7 @@
  * Every system call this program can make, in one list, and a wrapper for each.
  *
  * Who uses it: all of crt/ and vmm/. Outside of crt/ nothing may hold an `svc`. What is not in
- * SYSCALL_LIST cannot be called, so the list is also what a seccomp filter has to be generated
- * from.
+ * SYSCALL_LIST cannot be called, and seccomp's filters are generated from it (vmm/sandbox.c).
  *
  * A wrapper is named sys_NAME, takes the arguments of the kernel's own system call (arm64:
  * asm-generic numbers) and returns its result, or a negative errno. It never touches an errno
@@ -13,6 +12,7 @@
 #ifndef CRT_SYS_H
 #define CRT_SYS_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -20,38 +20,58 @@
 struct pollfd;
 struct timespec;
 
-/* name, then the types of its arguments; BOOT: only before the guest runs, RUN: also afterwards. */
+/* Who makes a call once the guest runs. */
+enum role {
+	BOOT = 0, /* nobody: it is for setting up */
+	CPU = 1,  /* a vCPU's thread */
+	LOOP = 2, /* the event loop's, which also makes the guest anew when that resets itself */
+	INIT = 4, /* the process that watches over the monitor */
+};
+
+/*
+ * Roles, name, types of arguments. The kernel's filter compares in this order: what exits need
+ * comes first. rt_sigreturn is made by the vDSO, on return from a signal handler.
+ */
 #define SYSCALL_LIST                                                                               \
-	SYS6(BOOT, mmap, uintptr_t, size_t, int, int, int, uint64_t)                               \
+	SYS3(CPU | LOOP | INIT, ioctl, int, unsigned long, uintptr_t)                              \
+	SYS3(CPU | LOOP | INIT, write, int, const void *, size_t)                                  \
+	SYS6(CPU | LOOP, futex, uint32_t *, int, uint32_t, const struct timespec *, uint32_t *,    \
+	     uint32_t)                                                                             \
+	SYS5(CPU | LOOP, ppoll, struct pollfd *, size_t, const struct timespec *, const void *,    \
+	     size_t)                                                                               \
+	SYS2(CPU | LOOP, clock_gettime, int, struct timespec *)                                    \
+	SYS0(CPU | LOOP, rt_sigreturn)                                                             \
+	SYS1(CPU | LOOP | INIT, exit_group, int)                                                   \
+	SYS3(LOOP, read, int, void *, size_t)                                                      \
+	SYS2(LOOP, tkill, int, int)                                                                \
+	SYS6(LOOP, mmap, uintptr_t, size_t, int, int, int, uint64_t)                               \
+	SYS3(LOOP, madvise, uintptr_t, size_t, int)                                                \
+	SYS5(LOOP, mremap, uintptr_t, size_t, size_t, int, uintptr_t)                              \
+	SYS2(LOOP, munmap, uintptr_t, size_t)                                                      \
+	SYS1(LOOP, close, int)                                                                     \
+	SYS3(LOOP, getrandom, void *, size_t, unsigned)                                            \
+	SYS4(INIT, wait4, int, int *, int, void *)                                                 \
+	SYS4(INIT, rt_sigtimedwait, const uint64_t *, void *, const struct timespec *, size_t)     \
+	SYS2(INIT, kill, int, int)                                                                 \
+	SYS4(INIT, reboot, int, int, int, const void *)                                            \
 	SYS3(BOOT, mprotect, uintptr_t, size_t, int)                                               \
-	SYS3(BOOT, madvise, uintptr_t, size_t, int)                                                \
-	SYS5(BOOT, mremap, uintptr_t, size_t, size_t, int, uintptr_t)                              \
-	SYS2(RUN, munmap, uintptr_t, size_t)                                                       \
 	SYS4(BOOT, openat, int, const char *, int, int)                                            \
-	SYS1(RUN, close, int)                                                                      \
+	SYS3(BOOT, close_range, unsigned, unsigned, unsigned)                                      \
 	SYS2(BOOT, fstat, int, void *)                                                             \
-	SYS3(RUN, read, int, void *, size_t)                                                       \
-	SYS3(RUN, write, int, const void *, size_t)                                                \
-	SYS3(RUN, ioctl, int, unsigned long, uintptr_t)                                            \
-	SYS5(RUN, ppoll, struct pollfd *, size_t, const struct timespec *, const void *, size_t)   \
 	SYS2(BOOT, eventfd2, unsigned, int)                                                        \
-	SYS2(RUN, clock_gettime, int, struct timespec *)                                           \
-	SYS3(BOOT, getrandom, void *, size_t, unsigned)                                            \
-	SYS6(RUN, futex, uint32_t *, int, uint32_t, const struct timespec *, uint32_t *, uint32_t) \
 	SYS4(BOOT, rt_sigaction, int, const void *, void *, size_t)                                \
 	SYS4(BOOT, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)                      \
-	SYS4(RUN, rt_sigtimedwait, const uint64_t *, void *, const struct timespec *, size_t)      \
-	SYS5(BOOT, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)         \
-	SYS2(RUN, tkill, int, int)                                                                 \
-	SYS2(RUN, kill, int, int)                                                                  \
-	SYS1(RUN, exit_group, int)                                                                 \
-	SYS0(RUN, getpid)                                                                          \
+	SYS0(BOOT, getpid)                                                                         \
 	SYS5(BOOT, clone, unsigned long, uintptr_t, uint32_t *, unsigned long, uint32_t *)         \
-	SYS4(RUN, wait4, int, int *, int, void *)                                                  \
 	SYS0(BOOT, setsid)                                                                         \
 	SYS3(BOOT, mkdirat, int, const char *, int)                                                \
 	SYS5(BOOT, mount, const char *, const char *, const char *, unsigned long, const void *)   \
-	SYS4(RUN, reboot, int, int, int, const void *)
+	SYS1(BOOT, unshare, int)                                                                   \
+	SYS1(BOOT, chroot, const char *)                                                           \
+	SYS1(BOOT, chdir, const char *)                                                            \
+	SYS4(BOOT, prlimit64, int, int, const uint64_t *, uint64_t *)                              \
+	SYS2(BOOT, capset, void *, const void *)                                                   \
+	SYS5(BOOT, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)
 
 /* One trap into the kernel (arm64: number in x8, arguments in x0..x5, result in x0). */
 static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
@@ -76,40 +96,57 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #endif
 }
 
-#define SYS0(when, name)                                                                           \
+/*
+ * A call that a signal has interrupted is made again, unless it is one of those that wait for
+ * something and have to look whether that is still wanted: they are all of role CPU or INIT.
+ */
+static inline long syscall_of(enum role roles, long number, long a, long b, long c, long d, long e,
+			      long f)
+{
+	long result;
+
+	do
+		result = syscall6(number, a, b, c, d, e, f);
+	while (!(roles & (CPU | INIT)) && result == -EINTR);
+	return result;
+}
+
+#define SYS0(roles, name)                                                                          \
 	static inline long sys_##name(void)                                                        \
 	{                                                                                          \
-		return syscall6(SYS_##name, 0, 0, 0, 0, 0, 0);                                     \
+		return syscall_of(roles, SYS_##name, 0, 0, 0, 0, 0, 0);                            \
 	}
-#define SYS1(when, name, A)                                                                        \
+#define SYS1(roles, name, A)                                                                       \
 	static inline long sys_##name(A a)                                                         \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, 0, 0, 0, 0, 0);                               \
+		return syscall_of(roles, SYS_##name, (long)a, 0, 0, 0, 0, 0);                      \
 	}
-#define SYS2(when, name, A, B)                                                                     \
+#define SYS2(roles, name, A, B)                                                                    \
 	static inline long sys_##name(A a, B b)                                                    \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, (long)b, 0, 0, 0, 0);                         \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, 0, 0, 0, 0);                \
 	}
-#define SYS3(when, name, A, B, C)                                                                  \
+#define SYS3(roles, name, A, B, C)                                                                 \
 	static inline long sys_##name(A a, B b, C c)                                               \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, (long)b, (long)c, 0, 0, 0);                   \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, 0, 0, 0);          \
 	}
-#define SYS4(when, name, A, B, C, D)                                                               \
+#define SYS4(roles, name, A, B, C, D)                                                              \
 	static inline long sys_##name(A a, B b, C c, D d)                                          \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, (long)b, (long)c, (long)d, 0, 0);             \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, 0, 0);    \
 	}
-#define SYS5(when, name, A, B, C, D, E)                                                            \
+#define SYS5(roles, name, A, B, C, D, E)                                                           \
 	static inline long sys_##name(A a, B b, C c, D d, E e)                                     \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e, 0);       \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e,  \
+				  0);                                                              \
 	}
-#define SYS6(when, name, A, B, C, D, E, F)                                                         \
+#define SYS6(roles, name, A, B, C, D, E, F)                                                        \
 	static inline long sys_##name(A a, B b, C c, D d, E e, F f)                                \
 	{                                                                                          \
-		return syscall6(SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e, (long)f); \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e,  \
+				  (long)f);                                                        \
 	}
 
 SYSCALL_LIST
@@ -121,5 +158,16 @@ SYSCALL_LIST
 #undef SYS4
 #undef SYS5
 #undef SYS6
+
+/* ioctl, made again if a signal interrupts it: for all requests but KVM_RUN. */
+static inline long ioctl_restart(int fd, unsigned long request, uintptr_t argument)
+{
+	long result;
+
+	do
+		result = sys_ioctl(fd, request, argument);
+	while (result == -EINTR);
+	return result;
+}
 
 #endif

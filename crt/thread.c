@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads by raw clone, and a lock by futex (clone(2), futex(2); the lock is the second of
- * Drepper's "Futexes Are Tricky").
+ * Signal handlers, threads by raw clone, and a lock by futex (clone(2), futex(2); the lock is the
+ * second of Drepper's "Futexes Are Tricky").
  *
  * Who uses it: vmm/, a thread for each vCPU. A thread has no thread-local storage: nothing here
  * needs any.
@@ -17,6 +17,19 @@
 
 #define STACK_SIZE 65536 /* a multiple of every page size; our deepest call chain takes 2 KiB */
 
+int signal_catch(int number, void (*handler)(int number, siginfo_t *info, void *context))
+{
+	/* asm-generic/signal.h; without SA_RESTORER it returns by the vDSO. */
+	const struct {
+		void (*handler)(int number, siginfo_t *info, void *context);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} action = { .handler = handler, .flags = SA_SIGINFO };
+
+	return (int)sys_rt_sigaction(number, &action, NULL, sizeof action.mask);
+}
+
 void lock_acquire(struct lock *lock)
 {
 	uint32_t free = 0;
@@ -28,10 +41,17 @@ void lock_acquire(struct lock *lock)
 		sys_futex(&lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
 }
 
+/* The word is there, so that this cannot fail for good; a wake that got lost would be a hang. */
+static void wake(uint32_t *word, uint32_t most)
+{
+	while (sys_futex(word, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0) < 0)
+		;
+}
+
 void lock_release(struct lock *lock)
 {
 	if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
-		sys_futex(&lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		wake(&lock->state, 1);
 }
 
 void futex_wait(uint32_t *word, uint32_t value)
@@ -42,7 +62,7 @@ void futex_wait(uint32_t *word, uint32_t value)
 
 void futex_wake_all(uint32_t *word)
 {
-	sys_futex(word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	wake(word, INT_MAX);
 }
 
 /*

@@ -86,13 +86,13 @@ static void read_affinities(const struct machine *machine, uint32_t *affinities)
 		affinities[i] = (uint32_t)vcpu_affinity(&machine->run.vcpus[i]);
 }
 
-/* Fresh for every start, as the bindings of /chosen want it. */
+/* Fresh for every start, as the bindings of /chosen want it; so little is never given in part. */
 static void read_seed(uint8_t *seed, size_t size)
 {
 	long n = sys_getrandom(seed, size, 0);
 
 	if (n != (long)size)
-		die(STATUS_INTERNAL, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
+		die(STATUS_HOST, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
 }
 
 /* The tree that is filled in: the user's. */

@@ -287,12 +287,11 @@ void console_empty(void *opaque, bool seen)
 /* ---- the whole ---- */
 
 /* Every key is the guest's; output keeps its newline translation, as QEMU's console does. */
-static bool make_raw(void)
+static void make_raw(void)
 {
 	struct termios mode = { 0 };
+	long result = ioctl_restart(0, TCGETS, (uintptr_t)&mode);
 
-	if (sys_ioctl(0, TCGETS, (uintptr_t)&mode) < 0)
-		return false;
 	mode.c_iflag &=
 		~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
 	mode.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
@@ -300,15 +299,20 @@ static bool make_raw(void)
 	mode.c_cflag |= CS8;
 	mode.c_cc[VMIN] = 1;
 	mode.c_cc[VTIME] = 0;
-	sys_ioctl(0, TCSETS, (uintptr_t)&mode);
-	return true;
+	if (result >= 0)
+		result = ioctl_restart(0, TCSETS, (uintptr_t)&mode);
+	if (result < 0)
+		die(STATUS_HOST, "terminal: %s; run it with standard input from elsewhere",
+		    error_text((int)-result));
 }
 
-void console_create(struct console *console)
+void console_create(struct console *console, bool is_terminal)
 {
 	struct stat status = { 0 };
 
-	*console = (struct console){ .is_terminal = make_raw() };
+	if (is_terminal)
+		make_raw();
+	*console = (struct console){ .is_terminal = is_terminal };
 	console->is_file = sys_fstat(1, &status) == 0 && S_ISREG(status.st_mode);
 }
 

@@ -36,8 +36,8 @@ struct console {
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
 };
 
-/* Looks at standard input and output; a terminal is made raw: every key is the guest's. */
-void console_create(struct console *console);
+/* Looks at standard output; if input is a terminal it is made raw: every key is the guest's. */
+void console_create(struct console *console, bool is_terminal);
 
 /* The other end, new after every reset; what was typed and not read stays. */
 void console_connect(struct console *console, struct pl011 *uart, struct lock *uart_lock,

@@ -9,31 +9,34 @@
 
 #include "crt.h"
 #include "report.h"
+#include "sandbox.h"
 #include "sys.h"
 
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/prctl.h>
 #include <linux/reboot.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
-/* Opens a file for each of the descriptors 0, 1 and 2 that is closed: open takes the lowest. */
-static void open_stdio(const char *path)
+/*
+ * Opens a file for each of the descriptors 0, 1 and 2 that is closed (open takes the lowest), and
+ * closes all others: whoever started us may have left something open.
+ */
+static void settle_files(const char *path)
 {
-	struct pollfd fds[] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+	long fd;
 
-	/* With no time to wait, it just tells which are open. */
-	static const struct timespec now;
-
-	if (sys_ppoll(fds, ARRAY_SIZE(fds), &now, NULL, 0) <= 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (fds[i].revents & POLLNVAL)
-			sys_openat(AT_FDCWD, path, O_RDWR, 0);
+	do
+		fd = sys_openat(AT_FDCWD, path, O_RDWR, 0);
+	while (fd >= 0 && fd <= 2);
+	if (fd >= 0)
+		fd = sys_close_range(3, ~0u, 0);
+	if (fd < 0)
+		report("cannot settle which files are open: %s", error_text((int)-fd));
 }
 
 /* /dev/kvm and the console are all that is needed of a file system. */
@@ -53,7 +56,7 @@ static void take_console(void)
 {
 	sys_setsid();
 	/* Not a terminal: there is none to control, and nothing is lost. */
-	(void)sys_ioctl(0, TIOCSCTTY, 1);
+	(void)ioctl_restart(0, TIOCSCTTY, 1);
 }
 
 /* The set of these signals, as the kernel has it. */
@@ -67,7 +70,6 @@ static const uint64_t watched = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGHUP) | SIGNA
  */
 static int wait_for(int child)
 {
-	sys_rt_sigprocmask(SIG_BLOCK, &watched, NULL, sizeof watched);
 	for (;;) {
 		int status = 0;
 		long pid = sys_wait4(-1, &status, WNOHANG, NULL);
@@ -92,14 +94,14 @@ static _Noreturn void power_off(void)
 {
 	long result;
 
-	(void)sys_ioctl(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
+	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
 	result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF,
 			    NULL);
 	/* PID 1 must not end: the kernel would panic over the message. */
 	report("the host cannot be powered off: %s; switch it off by hand",
 	       error_text((int)-result));
 	for (;;)
-		sys_ppoll(NULL, 0, NULL, NULL, 0);
+		sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
 }
 
 /* Ends as the child did. As PID 1 by the final line and the host's power. */
@@ -116,37 +118,51 @@ static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 	power_off();
 }
 
-void init_start(const char *status_token)
+/* In the parent, which gives up what it does not need to watch. Its exit status. */
+static int watch(int child, bool is_pid1, const struct options *options)
+{
+	long result = sys_rt_sigprocmask(SIG_BLOCK, &watched, NULL, sizeof watched);
+
+	if (result >= 0 && !options->no_sandbox)
+		result = sandbox_watch(is_pid1 ? 1u << CAP_SYS_BOOT : 0);
+	if (result >= 0)
+		return wait_for(child);
+	report("cannot watch over the monitor: %s", error_text((int)-result));
+	sys_kill(child, SIGKILL);
+	return STATUS_HOST;
+}
+
+bool init_start(const struct options *options)
 {
 	bool is_pid1 = sys_getpid() == 1;
 	bool is_terminal;
 	struct termios mode;
-	static const struct {
-		uintptr_t handler, flags, restorer; /* SIG_DFL is 0 */
-		uint64_t mask;
-	} default_action;
 	long child;
-	int status;
+	int status = STATUS_HOST;
 
 	if (is_pid1)
 		mount_devices();
-	open_stdio(is_pid1 ? "/dev/console" : "/dev/null");
-	is_terminal = sys_ioctl(0, TCGETS, (uintptr_t)&mode) == 0;
+	settle_files(is_pid1 ? "/dev/console" : "/dev/null");
+	is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&mode) == 0;
 	if (!is_pid1 && !is_terminal)
-		return;
+		return false;
 	/* If whoever started us ignored it, the child's status would be thrown away. */
-	sys_rt_sigaction(SIGCHLD, &default_action, NULL, sizeof default_action.mask);
+	signal_catch(SIGCHLD, NULL);
 	child = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
 	if (child == 0) {
-		sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+
+		if (result < 0)
+			die(STATUS_HOST, "PR_SET_PDEATHSIG: %s", error_text((int)-result));
 		if (is_pid1)
 			take_console();
-		return;
+		return is_terminal;
 	}
 	if (child < 0)
 		report("cannot fork: %s; free some memory on the host", error_text((int)-child));
-	status = child < 0 ? STATUS_HOST : wait_for((int)child);
+	else
+		status = watch((int)child, is_pid1, options);
 	if (is_terminal)
-		sys_ioctl(0, TCSETS, (uintptr_t)&mode);
-	finish(is_pid1, status_token, status);
+		ioctl_restart(0, TCSETS, (uintptr_t)&mode);
+	finish(is_pid1, options->status_token, status);
 }

@@ -3,14 +3,19 @@
 #ifndef VMM_INIT_H
 #define VMM_INIT_H
 
+#include "options.h"
+
 /*
- * Opens /dev/null, or as PID 1 the console, where standard input, output or error are closed, so
- * that no other descriptor takes their place. As PID 1 mounts what is needed.
+ * Closes what whoever started us left open, beside standard input, output and error. Opens
+ * /dev/null, or as PID 1 the console, where standard input, output or error are closed, so that no
+ * other descriptor takes their place. As PID 1 mounts what is needed.
  *
  * As PID 1, or if standard input is a terminal, it forks and returns in the child. The parent waits
  * for the child, makes the terminal what it was, and ends with the child's status; as PID 1 it
  * prints that in the final line, behind the token if there is one, and powers the host off.
+ *
+ * True if standard input is a terminal that is made what it was.
  */
-void init_start(const char *status_token);
+bool init_start(const struct options *options);
 
 #endif

@@ -34,8 +34,10 @@ uint64_t realtime_seconds(void)
 void loop_wake(int wake)
 {
 	uint64_t one = 1;
+	int result = write_all(wake, &one, sizeof one);
 
-	sys_write(wake, &one, sizeof one);
+	if (result < 0)
+		die(STATUS_HOST, "eventfd: %s", error_text(-result));
 }
 
 void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)

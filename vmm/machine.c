@@ -181,7 +181,9 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 		.kvm = kvm,
 		.options = options,
 		.console = console,
-		.run = { .vcpus = (struct vcpu *)vcpus, .cpus = cpus },
+		.run = { .vcpus = (struct vcpu *)vcpus,
+			 .cpus = cpus,
+			 .sandboxed = !options->no_sandbox },
 	};
 	loop_create(&machine->loop, &machine->run, console);
 	power_on(machine);

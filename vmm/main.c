@@ -14,6 +14,7 @@
 #include "options.h"
 #include "probe.h"
 #include "report.h"
+#include "sandbox.h"
 
 static int list_payloads(void)
 {
@@ -35,8 +36,11 @@ static int version(void)
 	return STATUS_PASS;
 }
 
+/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd. */
+#define MOST_FILES 9
+
 /* Starts the guest again, from nothing, as often as it resets itself. */
-static int run(const struct options *options)
+static int run(const struct options *options, bool is_terminal)
 {
 	struct kvm_system kvm;
 	struct boot boot;
@@ -46,12 +50,16 @@ static int run(const struct options *options)
 	boot_open(&boot, options);
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
-	console_create(&console);
+	console_create(&console, is_terminal);
 	machine_create(&machine, &kvm, &console, options);
 	boot_load(&boot, &machine);
 	if (options->dump_dtb)
 		return STATUS_PASS;
+	if (!options->no_sandbox)
+		sandbox_enter(MOST_FILES + (unsigned)options->cpus);
 	machine_start_threads(&machine);
+	if (!options->no_sandbox)
+		sandbox_filter(LOOP);
 	machine_run(&machine);
 	while (machine.run.end == RESET && !options->no_reboot) {
 		machine_reset(&machine);
@@ -93,8 +101,9 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	int status = parse(&options, argc, argv);
+	bool is_terminal;
 
-	init_start(options.status_token);
+	is_terminal = init_start(&options);
 	if (status != STATUS_PASS)
 		return status;
 	if (options.help)
@@ -105,5 +114,5 @@ int main(int argc, char **argv)
 		return list_payloads();
 	if (options.probe)
 		return probe();
-	return run(&options);
+	return run(&options, is_terminal);
 }

@@ -48,6 +48,8 @@ static const struct option {
 	  FIELD(no_reboot), 0, FLAG },
 	{ "strict", "", "end when the guest touches an address that nothing backs", 0, 0,
 	  FIELD(strict), 0, FLAG },
+	{ "no-sandbox", "", "keep what the guest's monitor would give up, for debugging it", 0, 0,
+	  FIELD(no_sandbox), 0, FLAG },
 	{ "probe", "", "say what this host's KVM offers", 0, 0, FIELD(probe), 0, FLAG },
 	{ "list", "", "name the bundled payloads", 0, 0, FIELD(list), 0, FLAG },
 	{ "status-token", "TEXT", "as PID 1: mark the last line, for qemu-run.sh", 0, 0,

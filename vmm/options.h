@@ -17,7 +17,7 @@ struct options {
 	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
 	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
 	bool no_pmu, no_sve, no_pauth;
-	bool no_reboot, strict, probe, list, help, version;
+	bool no_sandbox, no_reboot, strict, probe, list, help, version;
 };
 
 /* What holds where nothing is said. */

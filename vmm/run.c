@@ -8,12 +8,15 @@
 #include "crt.h"
 #include "kvm.h"
 #include "loop.h"
+#include "sandbox.h"
 
 void run_cpu(void *opaque)
 {
 	struct vcpu *vcpu = opaque;
 	struct run *run = vcpu->guest;
 
+	if (run->sandboxed)
+		sandbox_filter(CPU);
 	for (uint32_t starts = 0;; starts++) {
 		futex_wait(&run->starts, starts);
 		vcpu_run(vcpu);

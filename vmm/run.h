@@ -20,7 +20,8 @@ struct run {
 	int status; /* of ENDED */
 	struct vcpu *vcpus;
 	unsigned cpus;
-	int wake;      /* eventfd of the event loop */
+	int wake;	/* eventfd of the event loop */
+	bool sandboxed; /* its threads give up the system calls that they do not need */
 	uint32_t held; /* a futex: 1 while CPUs shall not enter the guest, 2 once they never will */
 	uint32_t starts;  /* a futex: of the guest so far */
 	uint32_t running; /* a futex: CPUs that are in this run still */

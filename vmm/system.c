@@ -47,7 +47,7 @@ static const struct {
 
 int kvm_try(int fd, unsigned long request, uintptr_t argument)
 {
-	return (int)sys_ioctl(fd, request, argument);
+	return (int)ioctl_restart(fd, request, argument);
 }
 
 int kvm_check(int result, const char *name)

@@ -290,7 +290,7 @@ void vcpu_run(struct vcpu *vcpu)
 		int result;
 
 		run_wait_if_held(vcpu->guest);
-		result = kvm_try(vcpu->fd, KVM_RUN, 0);
+		result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
 		if (result == 0) {
 			handle_exit(vcpu);
 		} else if (result != -EINTR && result != -EAGAIN) {
@@ -307,25 +307,16 @@ void vcpu_run(struct vcpu *vcpu)
 #define KICK SIGUSR1
 
 /* The signal only has to interrupt KVM_RUN. */
-static void on_kick(int signal)
+static void on_kick(int number, siginfo_t *info, void *context)
 {
-	(void)signal;
+	(void)number, (void)info, (void)context;
 }
 
 void vcpu_prepare_kicks(void)
 {
-	/* The kernel's own struct (asm-generic/signal.h); without SA_RESTORER it returns by the
-	 * vDSO. */
-	const struct {
-		void (*handler)(int);
-		unsigned long flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} action = { .handler = on_kick };
-
 	const uint64_t kick = 1ull << (KICK - 1);
 
-	kvm_check((int)sys_rt_sigaction(KICK, &action, NULL, sizeof action.mask), "rt_sigaction");
+	kvm_check(signal_catch(KICK, on_kick), "rt_sigaction");
 	/* Whoever started us may have blocked it. */
 	kvm_check((int)sys_rt_sigprocmask(SIG_UNBLOCK, &kick, NULL, sizeof kick), "rt_sigprocmask");
 }
@@ -337,7 +328,7 @@ void vcpu_prepare_kicks(void)
 void vcpu_kick(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	sys_tkill((int)vcpu->thread, KICK);
+	kvm_check((int)sys_tkill((int)vcpu->thread, KICK), "tkill");
 }
 
 void vcpu_report_exits(const struct vcpu *vcpu)

@@ -156,7 +156,7 @@ static void start(bool at_terminal)
 		.line = &console,
 		.clock = 1,
 	};
-	console_create(&console);
+	console_create(&console, at_terminal);
 	console_connect(&console, &uart, &uart_lock, &run);
 	pl011_ops.reset(&uart);
 	put(0x30, 0x301);

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Namespaces, limits, capabilities and seccomp (Documentation/userspace-api/seccomp_filter.rst).
+ *
+ * Who calls it: main, machine.c and init.c, when all is set up. Touches what the process may do.
+ */
+#include "sandbox.h"
+
+#include "crt.h"
+#include "report.h"
+
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/kvm.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+/* A failure would leave the guest more than was promised. */
+static void must(long result, const char *what)
+{
+	if (result < 0)
+		die(STATUS_NO_KVM, "sandbox: %s: %s; --no-sandbox goes without", what,
+		    error_text((int)-result));
+}
+
+/* ---- system calls ---- */
+
+/* Of every call in crt/sys.h: who may make it. The first is matched first. */
+static const struct {
+	uint16_t number;
+	uint8_t roles;
+} calls[] = {
+#define SYS0(roles, name) { SYS_##name, roles },
+#define SYS1(roles, name, ...) SYS0(roles, name)
+#define SYS2 SYS1
+#define SYS3 SYS1
+#define SYS4 SYS1
+#define SYS5 SYS1
+#define SYS6 SYS1
+	SYSCALL_LIST
+};
+
+/* What a vCPU's exits need; KVM_RUN, which is by far the most frequent, first. */
+static const uint32_t cpu_requests[] = {
+	KVM_RUN,
+	KVM_IRQ_LINE,
+	KVM_GET_ONE_REG,
+	KVM_SET_VCPU_EVENTS,
+	KVM_SET_USER_MEMORY_REGION, /* the flash, when first touched */
+};
+
+#define REQUEST_TYPE 0xff00 /* of an ioctl (asm-generic/ioctl.h) */
+#define TERMINAL_TYPE 0x5400
+
+/* A filter as it grows. */
+struct program {
+	struct sock_filter code[2 * ARRAY_SIZE(calls) + 2 * ARRAY_SIZE(cpu_requests) + 16];
+	unsigned short length;
+};
+
+static void emit(struct program *program, unsigned operation, uint32_t operand, unsigned no)
+{
+	program->code[program->length++] =
+		(struct sock_filter)BPF_JUMP((uint16_t)operation, operand, 0, (uint8_t)no);
+}
+
+static void load(struct program *program, size_t field)
+{
+	emit(program, BPF_LD | BPF_W | BPF_ABS, (uint32_t)field, 0);
+}
+
+/* What was loaded is allowed if it is this; else it goes on behind. */
+static void allow(struct program *program, uint32_t value)
+{
+	emit(program, BPF_JMP | BPF_JEQ | BPF_K, value, 1);
+	emit(program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
+}
+
+static void forbid(struct program *program)
+{
+	emit(program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0);
+}
+
+static void check_ioctl(struct program *program, enum role role)
+{
+	load(program, offsetof(struct seccomp_data, args[1]));
+	if (role == CPU) {
+		for (size_t i = 0; i < ARRAY_SIZE(cpu_requests); i++)
+			allow(program, cpu_requests[i]);
+	} else {
+		emit(program, BPF_ALU | BPF_AND | BPF_K, REQUEST_TYPE, 0);
+		allow(program, role == LOOP ? KVMIO << 8 : TERMINAL_TYPE);
+	}
+	forbid(program);
+}
+
+/* No memory that is both written and executed, and none that is new and executed. */
+static void check_mmap(struct program *program)
+{
+	load(program, offsetof(struct seccomp_data, args[2]));
+	emit(program, BPF_ALU | BPF_AND | BPF_K, PROT_EXEC, 0);
+	allow(program, 0);
+	forbid(program);
+}
+
+static void check(struct program *program, unsigned number, enum role role)
+{
+	unsigned short test = program->length;
+
+	if (number != SYS_ioctl && number != SYS_mmap) {
+		allow(program, number);
+		return;
+	}
+	emit(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0);
+	if (number == SYS_ioctl)
+		check_ioctl(program, role);
+	else
+		check_mmap(program);
+	program->code[test].jf = (uint8_t)(program->length - test - 1);
+}
+
+static int install(enum role role)
+{
+	struct program program = { .length = 0 };
+	struct sock_fprog filter = { .filter = program.code };
+
+	load(&program, offsetof(struct seccomp_data, arch));
+	emit(&program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_AARCH64, 1);
+	load(&program, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (calls[i].roles & role)
+			check(&program, calls[i].number, role);
+	forbid(&program);
+	filter.len = program.length;
+	return (int)sys_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (uintptr_t)&filter, 0, 0);
+}
+
+void sandbox_filter(enum role role)
+{
+	must(install(role), "seccomp");
+}
+
+/* The call was not made. The next one that is forbidden, this one here, kills: SIGSYS is blocked.
+ */
+static void on_forbidden(int signal, siginfo_t *info, void *context)
+{
+	(void)signal, (void)context;
+	report("sandbox: system call %d is not allowed here: killed", info->si_syscall);
+	sys_getpid();
+}
+
+/* ---- the rest ---- */
+
+/* An empty root in a mount namespace of its own. Only root may; others had less to leave. */
+static void leave_files(void)
+{
+	if (sys_unshare(CLONE_NEWNS) < 0)
+		return;
+	must(sys_mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(sys_mount("none", "/dev", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
+	     "empty tmpfs");
+	must(sys_chroot("/dev"), "chroot");
+	must(sys_chdir("/"), "chdir");
+}
+
+static void limit(int resource, uint64_t most)
+{
+	const uint64_t limits[2] = { most, most }; /* struct rlimit64 */
+
+	must(sys_prlimit64(0, resource, limits, NULL), "prlimit");
+}
+
+/* And no way to ever gain one. 0 or negative errno. */
+static int keep_capabilities(uint32_t kept)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = kept, .permitted = kept },
+	};
+	long result = sys_capset(&header, data);
+
+	return (int)(result < 0 ? result : sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+int sandbox_watch(uint32_t capabilities)
+{
+	int result = keep_capabilities(capabilities);
+
+	return result < 0 ? result : install(INIT);
+}
+
+void sandbox_enter(unsigned most_files)
+{
+	must(signal_catch(SIGSYS, on_forbidden), "SIGSYS");
+	leave_files();
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, most_files);
+	must(sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "undumpable");
+	must(keep_capabilities(0), "capabilities");
+}
