@@ -140,10 +140,17 @@ static void start_timeout(struct pl011 *uart)
 	timer_line_set(&uart->timer, uart->count ? clocks * 1000000000 / uart->clock : TIMER_OFF);
 }
 
-/* RX follows the level (2.8.1); RT ends with the last byte. */
+/*
+ * RX follows the level (2.8.1); RT ends with the last byte. A driver that has RX enabled and RT not
+ * would wait for ever for what is below the trigger. QEMU's PL011 raises RX with the first byte, so
+ * that drivers made for it do just that: for them RT stands for RX, too.
+ */
 static void update_receive(struct pl011 *uart)
 {
-	if (uart->count >= receive_trigger(uart))
+	bool is_alone = (uart->stored[PL011_IMSC] & (INT_RX | INT_RT)) == INT_RX;
+
+	if (uart->count >= receive_trigger(uart) ||
+	    (is_alone && uart->raw & INT_RT && uart->count))
 		uart->raw |= INT_RX;
 	else
 		uart->raw &= (uint16_t)~INT_RX;
@@ -198,9 +205,8 @@ static uint16_t pop(struct pl011 *uart)
 
 unsigned pl011_room(const struct pl011 *uart)
 {
-	uint16_t cr = uart->stored[PL011_CR];
-
-	return cr & CR_RXE && !(cr & CR_LBE) ? depth(uart) - uart->count : 0;
+	/* With the receiver off (RXE) QEMU's receives all the same, and so must ours. */
+	return uart->stored[PL011_CR] & CR_LBE ? 0 : depth(uart) - uart->count;
 }
 
 void pl011_receive(struct pl011 *uart, const uint8_t *bytes, unsigned count)
@@ -224,6 +230,7 @@ static void pl011_expire(void *device)
 
 	if (uart->count)
 		uart->raw |= INT_RT;
+	update_receive(uart);
 	update_irq(uart);
 }
 
@@ -332,6 +339,7 @@ static void store(struct pl011 *uart, enum pl011_register which, uint16_t value)
 		update_modem(uart);
 		break;
 	case PL011_IFLS:
+	case PL011_IMSC:
 		update_receive(uart);
 		break;
 	default:

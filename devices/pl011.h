@@ -54,7 +54,7 @@ struct pl011 {
 
 extern const struct device_ops pl011_ops;
 
-/* How many bytes can be received without loss: none while the guest has the receiver off. */
+/* How many bytes can be received without loss: none by the line in loopback. */
 unsigned pl011_room(const struct pl011 *uart);
 
 /* Bytes come in by the line, one right after the other. Those for which there is no room are lost.

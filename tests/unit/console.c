@@ -243,7 +243,7 @@ static void test_input(void **state)
 	for (size_t i = 0; i < sizeof text; i++)
 		text[i] = (char)(i * 7 % 251 + 2); /* no Ctrl-A */
 	start(true);
-	put(0x30, 0x101); /* receiver off */
+	put(0x30, 0x381); /* loopback */
 	type_bytes(text, sizeof text);
 	console_feed(&console);
 	assert_int_equal(typed_size, sizeof text - CONSOLE_INPUT);
