@@ -44,25 +44,18 @@ static bool is_free(const struct layout *layout, uint64_t start, uint64_t size)
 	return true;
 }
 
-/* Takes the lowest free place of this size, whole pages of it; false if there is none. */
-static bool take_lowest(struct layout *layout, uint64_t size, struct range *range)
+/* Takes the start of RAM, where images made for `virt` that are no Linux look for their tree. */
+static bool take_base(struct layout *layout, uint64_t size, struct range *range)
 {
-	uint64_t best = UINT64_MAX;
-
-	size = (size + PAGE - 1) & -PAGE;
-	for (unsigned i = 0; i <= layout->count; i++) {
-		uint64_t start = i == layout->count ? layout->ram.start
-						    : (layout->taken[i].end + PAGE - 1) & -PAGE;
-
-		if (start < best && is_free(layout, start, size))
-			best = start;
-	}
-	*range = (struct range){ best, best + size };
+	*range = (struct range){ layout->ram.start, layout->ram.start + size };
+	if (!is_free(layout, range->start, size))
+		return false;
 	layout->taken[layout->count++] = *range;
-	return best != UINT64_MAX;
+	return true;
 }
 
-/* The same of the highest. */
+/* Takes the highest free place of this size, from the start of a page on; false if there is none.
+ */
 static bool take_highest(struct layout *layout, uint64_t size, struct range *range)
 {
 	uint64_t best = 0;
@@ -95,6 +88,16 @@ static void read_seed(uint8_t *seed, size_t size)
 		die(STATUS_HOST, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
 }
 
+/* How many cells of its root have an address or a size (Devicetree Specification, 2.3.5); 0 if it
+ * does not say. */
+static uint32_t cells(const void *tree, const char *name)
+{
+	int size;
+	const fdt32_t *value = fdt_getprop(tree, 0, name, &size);
+
+	return size == sizeof *value ? fdt32_ld(value) : 0;
+}
+
 /* The tree that is filled in: the user's. */
 static const void *open_tree(const struct options *options)
 {
@@ -107,6 +110,10 @@ static const void *open_tree(const struct options *options)
 	if (fdt_version(file.data) < OLDEST_VERSION)
 		die(STATUS_PAYLOAD, "--dtb %.200s: has version %u, not %u; make it anew with dtc",
 		    file.name, fdt_version(file.data), OLDEST_VERSION);
+	if (cells(file.data, "#address-cells") != 2 || cells(file.data, "#size-cells") != 2)
+		die(STATUS_PAYLOAD,
+		    "--dtb %.200s: has no #address-cells and #size-cells of 2; make it anew so",
+		    file.name);
 	if (file.backing == FILE_PAGES)
 		sys_close(file.fd); /* its mapping stays */
 	return file.data;
@@ -148,14 +155,15 @@ static void load_initrd(const struct payload *file, const struct machine *machin
 static uint64_t tree_room(const struct boot *boot, const struct machine *machine)
 {
 	const struct options *options = boot->options;
-	uint64_t room = fdt_totalsize(boot->tree) + strlen(options->append) + FDT_ROOM +
+	uint64_t base = fdt_used(boot->tree);
+	uint64_t room = base + strlen(options->append) + FDT_ROOM +
 			machine->run.cpus * (uint64_t)FDT_ROOM_PER_CPU;
 
 	if (room > TREE_MOST)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_USAGE,
-		    "device tree of %u bytes with --append of %lu: more than the %u that a guest "
+		    "device tree of %lu bytes with --append of %lu: more than the %u that a guest "
 		    "takes; shorten them",
-		    fdt_totalsize(boot->tree), strlen(options->append), TREE_MOST);
+		    base, strlen(options->append), TREE_MOST);
 	return room;
 }
 
@@ -179,8 +187,7 @@ static struct range load_tree(const struct boot *boot, const struct machine *mac
 	struct range range;
 	int result;
 
-	/* Images made for `virt` that are no Linux look for it at the start of RAM. */
-	if (!take_lowest(layout, room, &range))
+	if (!take_base(layout, room, &range) && !take_highest(layout, room, &range))
 		die(STATUS_PAYLOAD,
 		    "%lu bytes of device tree do not fit into %lu MiB of RAM beside the payload at "
 		    "%#lx to %#lx; give more --memory",
@@ -192,7 +199,7 @@ static struct range load_tree(const struct boot *boot, const struct machine *mac
 			   &values);
 	if (result < 0)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_INTERNAL,
-		    "device tree: %s; make it anew with dtc", fdt_strerror(result));
+		    "device tree: libfdt's error %d; make it anew with dtc", -result);
 	range.end = range.start + (uint64_t)result;
 	return range;
 }

@@ -21,7 +21,7 @@ static int set(void *tree, const char *path, const char *name, const void *value
 	return node < 0 ? node : fdt_setprop(tree, node, name, value, (int)size);
 }
 
-/* One more CPU like those that the tree describes. */
+/* One CPU, before those that are there. */
 static int add_cpu(void *tree, uint32_t affinity)
 {
 	static const struct {
@@ -44,7 +44,7 @@ static int add_cpu(void *tree, uint32_t affinity)
 	return result;
 }
 
-/* What our own tree leaves open: the CPUs behind the first, and whether they have a PMU. */
+/* What our own tree leaves open: the CPUs, and whether they have a PMU. */
 static int describe_cpus(void *tree, const struct fdt_values *values)
 {
 	int pmu = fdt_path_offset(tree, "/pmu");
@@ -52,9 +52,17 @@ static int describe_cpus(void *tree, const struct fdt_values *values)
 
 	if (pmu >= 0 && !values->has_pmu)
 		result = fdt_del_node(tree, pmu);
-	for (unsigned i = 1; result == 0 && i < values->cpu_count; i++)
-		result = add_cpu(tree, values->cpus[i]);
+	for (unsigned i = values->cpu_count; result == 0 && i > 0; i--)
+		result = add_cpu(tree, values->cpus[i - 1]);
 	return result;
+}
+
+size_t fdt_used(const void *tree)
+{
+	size_t structure = fdt_off_dt_struct(tree) + fdt_size_dt_struct(tree);
+	size_t strings = fdt_off_dt_strings(tree) + fdt_size_dt_strings(tree);
+
+	return structure > strings ? structure : strings;
 }
 
 int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *values)
@@ -89,8 +97,16 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 		{ "/chosen", "bootargs", values->bootargs, strlen(values->bootargs) + 1,
 		  values->is_users && !*values->bootargs },
 	};
-	int result = fdt_open_into(base, to, (int)room);
+	size_t used = fdt_used(base);
+	int result = fdt_check_header(base);
 
+	if (result == 0 && used > room)
+		result = -FDT_ERR_NOSPACE;
+	if (result == 0) {
+		memcpy(to, base, used);
+		fdt_set_totalsize(to, (uint32_t)used);
+		result = fdt_open_into(to, to, (int)room);
+	}
 	for (size_t i = 0; result == 0 && i < sizeof properties / sizeof *properties; i++) {
 		if (properties[i].left_out)
 			continue;

@@ -18,7 +18,7 @@ struct fdt_values {
 	uint64_t memory_base, memory_size; /* bytes */
 	const char *bootargs;
 	uint64_t initrd_start, initrd_end; /* end is one past it; equal: there is none */
-	const uint32_t *cpus; /* their affinities (MPIDR_EL1); the first is in the tree already */
+	const uint32_t *cpus; /* their affinities (MPIDR_EL1) */
 	unsigned cpu_count;   /* at most FDT_MOST_CPUS */
 	unsigned gic;	      /* version of the interrupt controller: 2 or 3 */
 	bool has_pmu;
@@ -26,6 +26,9 @@ struct fdt_values {
 			* bootargs unless there are some here */
 	uint8_t seed[FDT_SEED];
 };
+
+/* Bytes of a whole tree that are in use: of 1 MiB that QEMU dumps most is empty. */
+size_t fdt_used(const void *tree);
 
 /* Writes the tree `base` with these values to `to`, `room` bytes. Its size, or a negative
  * FDT_ERR_*. */

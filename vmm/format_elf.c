@@ -52,6 +52,29 @@ static Elf64_Ehdr read_header(const struct payload *payload)
 	return elf;
 }
 
+static bool is_in_flash(const Elf64_Phdr *segment)
+{
+	return segment->p_paddr < FLASH_SIZE && segment->p_memsz <= FLASH_SIZE - segment->p_paddr;
+}
+
+/*
+ * What of a segment lies before RAM goes nowhere, as on QEMU: a linker that is told no more than to
+ * put .text at the start of RAM puts the ELF's own headers there.
+ */
+static void clip(Elf64_Phdr *segment)
+{
+	uint64_t before = RAM_BASE - segment->p_paddr;
+	uint64_t in_file = before < segment->p_filesz ? before : segment->p_filesz;
+
+	if (segment->p_paddr >= RAM_BASE || before >= segment->p_memsz || is_in_flash(segment))
+		return;
+	segment->p_paddr += before;
+	segment->p_vaddr += before;
+	segment->p_memsz -= before;
+	segment->p_offset += in_file;
+	segment->p_filesz -= in_file;
+}
+
 /* The next segment to load, counted from *index on; false if there is no more. */
 static bool next_segment(const struct payload *payload, const Elf64_Ehdr *elf, unsigned *index,
 			 Elf64_Phdr *segment)
@@ -60,8 +83,11 @@ static bool next_segment(const struct payload *payload, const Elf64_Ehdr *elf, u
 		/* It may be unaligned in the file. */
 		memcpy(segment, payload->data + elf->e_phoff + (size_t)(*index)++ * sizeof *segment,
 		       sizeof *segment);
-		if (segment->p_type == PT_LOAD && segment->p_memsz > 0)
+		require(payload, segment->p_type != PT_INTERP, "is a program for Linux");
+		if (segment->p_type == PT_LOAD && segment->p_memsz > 0) {
+			clip(segment);
 			return true;
+		}
 	}
 	return false;
 }
@@ -85,11 +111,6 @@ static void check_segment(const struct payload *payload, const Elf64_Ehdr *elf, 
 			other.p_paddr >= end || (other.p_paddr < segment->p_paddr &&
 						 segment->p_paddr - other.p_paddr >= other.p_memsz),
 			"has segments that overlap");
-}
-
-static bool is_in_flash(const Elf64_Phdr *segment)
-{
-	return segment->p_paddr < FLASH_SIZE && segment->p_memsz <= FLASH_SIZE - segment->p_paddr;
 }
 
 /* Physical from virtual, by the segment that holds it; a physical one stays as it is. */

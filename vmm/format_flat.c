@@ -32,7 +32,7 @@ static const struct {
 	{ "\x27\x05\x19\x56", 4, "a U-Boot image (mkimage)" },
 	{ "\xd0\x0d\xfe\xed", 4, "a device tree or FIT image" },
 	{ "MZ", 2, "an EFI program or a cut Image" },
-	{ "#!", 2, "a script" },
+	{ "#!/", 3, "a script" },
 	{ "!<ar", 4, "an archive of objects" },
 };
 

@@ -11,6 +11,7 @@
 #include "report.h"
 #include "sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/auxv.h>
@@ -45,6 +46,26 @@ static void check_size(const struct payload *payload)
 		    payload->name);
 }
 
+/* Where files cannot be mapped, as in sysfs: they are at most as large as they say. */
+static int read_file(struct payload *payload)
+{
+	long result = sys_mmap(0, payload->size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t size = 0;
+
+	payload->data = (const uint8_t *)result;
+	payload->backing = OWN_IMAGE;
+	while (result > 0 && size < payload->size) { /* 0 is the end, sooner than it said */
+		result = sys_read(payload->fd, (uint8_t *)payload->data + size,
+				  payload->size - size);
+		size += result > 0 ? (size_t)result : 0;
+	}
+	payload->size = size;
+	check_size(payload);
+	sys_close(payload->fd);
+	return result < 0 ? (int)result : 0;
+}
+
 /* Maps it rather than reading it: pages that the loader does not look at are never read. */
 static int map_file(struct payload *payload)
 {
@@ -59,6 +80,8 @@ static int map_file(struct payload *payload)
 	payload->size = (size_t)status.st_size;
 	check_size(payload);
 	result = sys_mmap(0, payload->size, PROT_READ, MAP_PRIVATE, payload->fd, 0);
+	if (result == -ENODEV)
+		return read_file(payload);
 	if (result < 0)
 		return (int)result;
 	payload->data = (const uint8_t *)result;

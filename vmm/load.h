@@ -14,7 +14,7 @@ struct payload {
 	const uint8_t *data;
 	size_t size; /* bytes; never 0 */
 	enum backing {
-		OWN_IMAGE,  /* bundled: part of the program */
+		OWN_IMAGE,  /* bundled, or read: memory that stays as it is */
 		FILE_PAGES, /* of `fd` */
 		SCRATCH,    /* unpacked: pages that may be taken away */
 	} backing;

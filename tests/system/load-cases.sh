@@ -29,7 +29,7 @@ done </payloads/made.list
 for elf in /payloads/hello-0x*.elf; do
 	where=${elf#*-} && where=${where%.elf}
 	tree=0x40000000
-	[ "$where" != $tree ] || tree=0x40020000 # behind it
+	[ "$where" != $tree ] || tree=0x47ff0000 # at the end: what lies behind an image may be its heap
 	try "linked for $where" 0 "device tree at $tree" nestling "$elf"
 done
 

@@ -67,7 +67,7 @@ row('image-offset-wraps', 65, 'do not fit', image(text_offset => ~0 - 0x3fffffff
 row('image-16k', 65, 'needs pages of 16 KiB', image(flags => 4));
 row('image-exact', 65, 'do not fit into 2 MiB', image(image_size => 0x180001), '-m 2M');
 row('image-no-room-for-tree', 65, 'device tree do not fit into 2 MiB',
-	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M');
+	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M -a ' . 'x' x 2000);
 
 # ---- ELF64: one segment, unless said otherwise ----
 
@@ -133,7 +133,11 @@ row('elf-overlap', 65, 'segments that overlap', elf(segments =>
 row('elf-overlap-inside', 65, 'segments that overlap', elf(segments =>
 	[segment(vaddr => 0x40081000, filesz => 4, memsz => 4), segment()]));
 row('elf-overlap-same', 65, 'segments that overlap', elf(segments => [segment(), segment()]));
-row('elf-below', 65, 'do not fit', elf(segments => [segment(paddr => 0x3ffff000)]));
+row('elf-headers-below', 0, 'Hello', elf(body => "\0" x 0x80000 . $hello, segments => [segment(offset => 0,
+	vaddr => 0x3ffff000, filesz => 0x81000 + $end, memsz => 0x89000)]));
+row('elf-entry-below', 65, 'entered outside', elf(segments => [segment(paddr => 0x3ffff000)]));
+row('elf-below', 65, 'do not fit', elf(segments => [segment(), segment(paddr => 0x3fff7000)]));
+row('elf-interpreter', 65, 'is a program for Linux', elf(segments => [segment(type => 3), segment()]));
 row('elf-on-uart', 65, 'do not fit', elf(segments => [segment(paddr => 0x9000000)]));
 row('elf-beyond-flash', 65, 'do not fit', elf(segments => [segment(paddr => 0x7fff000)]));
 row('elf-above', 65, 'do not fit', elf(segments => [segment(paddr => 0x48000000)]));
@@ -206,15 +210,21 @@ row('dtb-cut', 65, 'is no whole device tree', substr(tree(), 0, -1), 'hello --dt
 row('dtb-short', 65, 'is no whole device tree', substr(tree(), 0, 20), 'hello --dtb');
 row('dtb-big-header', 65, 'is no whole device tree', tree(totalsize => 0x7fffffff), 'hello --dtb');
 row('dtb-version-16', 65, 'has version 16', tree(version => 16), 'hello --dtb');
-row('dtb-too-big', 65, 'more than the 2097152', tree(padding => 2 << 20), 'hello --dtb');
+row('dtb-too-big', 65, 'more than the 2097152', tree(more => "\0" x (2 << 20)), 'hello --dtb');
 row('dtb-strings', 65, 'is no whole device tree', tree(strings => 0x100000), 'hello --dtb');
 row('dtb-empty-tree', 0, 'Hello', tree(), 'hello --dtb');
+row('dtb-padded', 0, 'device tree at 0x40000000', tree(padding => 2 << 20), 'hello --dtb');
+row('dtb-no-cells', 65, 'no #address-cells', tree(names => "#cell-addresses\0#size-cells\0"), 'hello --dtb');
+row('dtb-32-bit', 65, 'no #address-cells', tree(cells => 1), 'hello --dtb');
 
-# A device tree with an empty root.
+# A device tree whose root has nothing but the sizes of its cells, and bootargs of any length.
 sub tree {
-	my %field = (version => 17, padding => 0, @_);
-	my $root = pack 'N*', 1, 0, 2, 9;
-	my $size = 40 + 16 + length($root) + $field{padding};
-	return pack('N10', 0xd00dfeed, $field{totalsize} // $size, 56, $field{strings} // $size, 40,
-		$field{version}, 16, 0, 0, length $root) . "\0" x 16 . $root . "\0" x $field{padding};
+	my %field = (version => 17, padding => 0, cells => 2, names => "#address-cells\0#size-cells\0", @_);
+	my @properties = map { (3, 4, $_, $field{cells}) } 0, 1 + index $field{names}, "\0";
+	my $root = pack('N*', 1, 0, @properties) . pack('N3 a*', 3, length($field{more} // ''), 0, $field{more} // '') . pack('N*', 2, 9);
+	my $strings = 56 + length $root;
+	my $size = $strings + length($field{names}) + $field{padding};
+	return pack('N10', 0xd00dfeed, $field{totalsize} // $size, 56, $field{strings} // $strings, 40,
+		$field{version}, 16, 0, length $field{names}, length $root) . "\0" x 16 . $root
+		. $field{names} . "\0" x $field{padding};
 }

@@ -67,6 +67,11 @@ static void test_values(void **state)
 		assert_int_equal(fdt32_ld(property("/cpus/cpu@100", "reg", &size)), 0x100);
 		assert_string_equal(property("/cpus/cpu@1", "enable-method", &size), "psci");
 		assert_true(fdt_path_offset(tree, "/cpus/cpu@2") < 0);
+		/* Linux numbers them as they come. */
+		assert_true(fdt_path_offset(tree, "/cpus/cpu@0") <
+			    fdt_path_offset(tree, "/cpus/cpu@1"));
+		assert_true(fdt_path_offset(tree, "/cpus/cpu@1") <
+			    fdt_path_offset(tree, "/cpus/cpu@100"));
 		assert_string_equal(property("/intc", "compatible", &size),
 				    values.gic == 2 ? "arm,cortex-a15-gic" : "arm,gic-v3");
 		reg = property("/intc", "reg", &size);
