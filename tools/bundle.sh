@@ -13,12 +13,18 @@ fail() {
 manifest=$1
 shift
 [ -z "$manifest" ] || [ -r "$manifest" ] || fail "$manifest: cannot be read"
+! grep -q "$(printf '\r')" "${manifest:-/dev/null}" || fail "$manifest: has carriage returns: take them out"
+
+# The options that the manifest has for a name, as they stand there.
+options_of() {
+	name=$1 awk '$1 == ENVIRON["name"] { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print }' "${manifest:-/dev/null}"
+}
 
 # The words of a payload's options as the assembler's strings, and an empty one behind them.
 strings() {
-	words=$(printf '%s' "$1" | xargs -r -n1 printf '%s\n') || fail "$manifest: cannot be parsed: $1"
-	[ -z "$1" ] || ! printf '%s\n' "$words" | grep -qx '' || fail "$manifest: an empty word in: $1"
-	printf '%s\n' "$words" '' | sed '/./!{$!d}; s/[\\"]/\\&/g; s/.*/"&"/' | paste -sd,
+	words=$(printf '%s\n' "$1" | xargs -r -n1 printf '%s.\n') || fail "$manifest: cannot be parsed: $1"
+	! printf '%s\n' "$words" | grep -qx '\.' || fail "$manifest: an empty word in: $1"
+	printf '%s\n' "$words" . | sed '/./!d; s/\.$//; s/[\\"]/\\&/g; s/.*/"&"/' | paste -sd,
 }
 
 names=" "
@@ -26,15 +32,12 @@ for file; do
 	name=$(basename "$file" .bin)
 	case $names in *" $name "*) fail "two payloads are named $name: rename one" ;; esac
 	names="$names$name "
-	options=
-	if [ -n "$manifest" ]; then
-		options=$(sed -n "s/^${name}[[:space:]][[:space:]]*//p" "$manifest" | head -n 1)
-	fi
+	options=$(options_of "$name")
+	[ "$(printf '%s\n' "$options" | wc -l)" -eq 1 ] || fail "$manifest: two lines for $name"
 	options=$(strings "$options") || exit
 	printf 'payload "%s", "%s", %s\n' "$name" "$file" "$options"
 done
 
-[ -z "$manifest" ] || while read -r name _; do
-	case $name in '' | '#'*) continue ;; esac
+awk '$1 !~ /^#/ && NF { print $1 }' "${manifest:-/dev/null}" | while read -r name; do
 	case $names in *" $name "*) ;; *) fail "$manifest: $name is no payload of$names" ;; esac
-done <"$manifest"
+done

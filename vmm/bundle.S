@@ -18,7 +18,7 @@ bundled_dtb:
 	.hidden	bundled_payloads
 bundled_payloads:
 	.macro	payload name, file, options:vararg
-	.section .rodata.bundle, "a"
+	.section .payloads, "a"
 1:	.asciz	"\name"
 4:	.asciz	\options
 	.balign	16
