@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Boots a Linux host in QEMU with nestling as its whole userland, and a guest inside of it.
 set -euo pipefail
+{ : <&0; } 2>/dev/null || exec </dev/null # it may be closed
 export LC_ALL=C # lengths are bytes
 top=$(dirname "$(realpath "$0")")
 build=$top/build
@@ -109,11 +110,16 @@ arguments=()
 previous=
 for argument in "${demo[@]}" "$@"; do
 	packed=
+	prefix=
+	case $argument in
+	--initrd=* | --dtb=*) prefix=${argument%%=*}= ;;
+	-i?*) prefix=-i ;;
+	esac
 	case $previous in
 	-a | --append | -c | --cpus | -m | --memory | --gic | --dump-dtb) ;; # this is no file, whatever it is called
-	*) pack "$argument" ;;
+	*) pack "${argument#"$prefix"}" ;;
 	esac
-	arguments+=("${packed:-$argument}")
+	arguments+=("${packed:+$prefix}${packed:-$argument}")
 	previous=$argument
 done
 if [ -s "$list" ]; then
@@ -138,14 +144,14 @@ done
 # ---- boot ----
 
 machine=virt,gic-version=$HOST_GIC,virtualization=on
-mkfifo "$work/console"
-# In the background, so that a signal to this script ends QEMU; with the terminal all the same.
+mkfifo "$work/keys" "$work/console"
+# In the background, so that a signal to this script ends QEMU.
 # shellcheck disable=SC2086 # QEMU_EXTRA is a list
 "$QEMU" -machine "$machine" -cpu "$HOST_CPU" -smp "$HOST_SMP" -m "$HOST_MEMORY" \
 	-nographic -echr 29 -nic none -no-reboot -kernel "$KERNEL" -initrd "$work/initrd" \
-	-append "$command_line" $QEMU_EXTRA <&0 >"$work/console" 9<&- &
+	-append "$command_line" $QEMU_EXTRA <"$work/keys" >"$work/console" 9<&- &
 qemu=$!
-"$top/tools/host-console.pl" "$token" <"$work/console" 9<&- &
+"$top/tools/host-console.pl" "$token" "$work/keys" "$work/console" <&0 9<&- &
 console=$!
 trap 'kill $qemu 2>/dev/null || :; wait $console; exit 143' HUP INT TERM
 status=0

@@ -51,6 +51,8 @@ static int run(const struct options *options, bool is_terminal)
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
 	console_create(&console, is_terminal);
+	if (options->status_token)
+		dprintf(1, "\036nestling: %s ready\n", options->status_token);
 	machine_create(&machine, &kvm, &console, options);
 	boot_load(&boot, &machine);
 	if (options->dump_dtb)

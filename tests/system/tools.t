@@ -20,24 +20,44 @@ got=$(echo 'nonsense a b' | rootfs/pack.sh "$work/x.cpio" 2>&1)
 is 'a list with a wrong line is refused' "$? $got" '1 pack.sh: unknown line: nonsense a b'
 
 token=0123456789abcdef
+mkfifo "$work/keys" "$work/console"
+# filter: what the console shows of standard input, and the status; QEMU gets what is in $work/in.
+: >"$work/in"
 filter() {
-	printf '%b' "$1" | tools/host-console.pl $token 2>/dev/null
+	cat >"$work/console" 3<"$work/keys" <&0 &
+	cat "$work/keys" >"$work/typed" &
+	tools/host-console.pl $token "$work/keys" "$work/console" <"$work/in" 2>/dev/null
 	echo "<$?>"
+	wait
 }
-is 'console: the final line is swallowed' "$(filter "out\n\036nestling: $token exit status 3\nx")" 'out
+show() {
+	printf '%b' "$1" | filter
+}
+is 'console: the final line is swallowed' "$(show "out\n\036nestling: $token exit status 3\nx")" 'out
 <3>'
-is 'console: also behind a line without end' "$(filter "out\036nestling: $token exit status 255\r\n")" \
+is 'console: also behind a line without end' "$(show "out\036nestling: $token exit status 255\r\n")" \
 	'out<255>'
-is 'console: what only begins like it passes' "$(filter "\036nestling: $token exit")" \
+is 'console: what only begins like it passes' "$(show "\036nestling: $token exit")" \
 	$'\036'"nestling: $token exit<70>"
-is 'console: a line without a number is none' "$(filter "\036nestling: $token exit status x\n")" \
+is 'console: a line without a number is none' "$(show "\036nestling: $token exit status x\n")" \
 	$'\036'"nestling: $token exit status x
 <70>"
 is 'console: byte by byte' "$(for c in o k n e s $'\036'"nestling: ${token:0:3}" "${token:3}" \
-	' exit status 9'; do printf '%s' "$c"; done | tools/host-console.pl $token; echo "<$?>")" 'oknes<9>'
-head -c 100000 /dev/urandom >"$work/in"
-tools/host-console.pl $token <"$work/in" >"$work/out" 2>/dev/null
-cmp -s "$work/in" "$work/out"
+	' exit status 9'; do printf '%s' "$c"; done | filter)" 'oknes<9>'
+head -c 100000 /dev/urandom >"$work/bytes"
+filter <"$work/bytes" >"$work/out"
+printf '<70>\n' >>"$work/bytes"
+cmp -s "$work/bytes" "$work/out"
 report $? 'console: any byte passes'
+
+head -c 100000 /dev/urandom >"$work/in"
+is 'keys: none before the host is ready' "$(show "\036nestling: $token exit status 0\n")$(wc -c <"$work/typed")" \
+	'<0>0'
+is 'keys: the line that says so is swallowed' "$({
+	printf 'a\036nestling: %s ready\r\nb' $token
+	until [ "$(wc -c <"$work/typed")" -eq 100000 ]; do :; done
+} | filter)" 'ab<70>'
+cmp -s "$work/in" "$work/typed"
+report $? 'keys: then all of them come'
 
 plan
