@@ -6,7 +6,7 @@ VERSION := 0.1.0
 CROSS_COMPILE ?= aarch64-linux-gnu-
 # Files bundled into the program; the first is what runs if none is named. MANIFEST, if there is one,
 # gives each its options: lines of "NAME OPTION...".
-PAYLOADS ?= build/payloads/hello.bin
+PAYLOADS ?= $(or $(PAYLOAD),build/payloads/hello.bin)
 MANIFEST ?=
 
 MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
@@ -26,11 +26,11 @@ CRT := start string print thread
 DEVICES := finisher flash pl011 pl031
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
-CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status timer uart
+CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print string vcpu walk
-SYSTEM_TESTS := binary console demo guest host linux load pl011 run tools
+UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu walk
+SYSTEM_TESTS := binary console demo fault guest host linux load pl011 run tools
 
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
 	build/vmm/bundle.o
@@ -143,6 +143,10 @@ build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
 
+# A helper of the tests, with libc.
+build/fault: tests/system/fault.c crt/sys.h Makefile | $(SYSROOT)/.complete
+	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
+
 # Without symbols and sections, and with its relocations in the form that crt/start.c reads.
 build/nestling build/thread-test: build/%: build/%.debug tools/strip.pl
 	$(call say,STRIP)tools/strip.pl $(CROSS_COMPILE)readelf $< $@ && chmod +x $@
@@ -213,7 +217,8 @@ build/unit/console.t: devices/pl011.c
 
 test: $(filter check,$(MAKECMDGOALS))
 test: unit coverage system ## all tests, in one TAP summary
-	CMOCKA_MESSAGE_OUTPUT=tap prove --timer $(UNIT_TESTS:%=build/unit/%.t) \
+	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) --rules seq=tests/system/run.t --rules 'par=**' \
+		$(UNIT_TESTS:%=build/unit/%.t) \
 		$(SYSTEM_TESTS:%=tests/system/%.t)
 
 # Of devices/, by their unit tests alone.
@@ -230,7 +235,7 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine.dtb
-system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio \
+system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault \
 	$(PLACES:%=build/payloads/hello-%.elf)
 
 # ---- fuzzing ----

@@ -131,10 +131,15 @@ static void statistics(struct console *console)
 
 static void send_break(struct console *console)
 {
+	bool room;
+
 	lock_acquire(console->uart_lock);
-	if (pl011_room(console->uart))
+	room = pl011_room(console->uart);
+	if (room)
 		pl011_receive_break(console->uart);
 	lock_release(console->uart_lock);
+	if (!room)
+		report("no break was sent: the guest's UART is full");
 }
 
 /* A terminal that stalls is not waited for: it may be why the user wants to end. */

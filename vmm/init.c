@@ -90,13 +90,16 @@ static int wait_for(int child)
 	}
 }
 
+#define TRIES 3 /* what fails now may work at once after it; PID 1 has nobody to leave it to */
+
 static _Noreturn void power_off(void)
 {
-	long result;
+	long result = -1;
 
 	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
-	result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF,
-			    NULL);
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+				    LINUX_REBOOT_CMD_POWER_OFF, NULL);
 	/* PID 1 must not end: the kernel would panic over the message. */
 	report("the host cannot be powered off: %s; switch it off by hand",
 	       error_text((int)-result));
@@ -107,14 +110,16 @@ static _Noreturn void power_off(void)
 /* Ends as the child did. As PID 1 by the final line and the host's power. */
 static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 {
-	if (!is_pid1)
-		exit(status);
 	/* The mark in front is no key: what is typed and echoed is not taken for the line's
 	 * beginning. */
-	if (status_token)
-		dprintf(1, "\036nestling: %s exit status %d\n", status_token, status);
-	else
-		dprintf(1, "nestling: exit status %d\n", status);
+	const char *mark = status_token ? "\036" : "", *space = status_token ? " " : "";
+	int result = -1;
+
+	if (!is_pid1)
+		exit(status);
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = dprintf(1, "%snestling: %s%sexit status %d\n", mark,
+				 status_token ? status_token : "", space, status);
 	power_off();
 }
 

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fails the host under a program: fault NAME [-p] [-t] COMMAND...
+ *
+ * Runs COMMAND once as it is, then again and again, each time with one of the system calls that it
+ * makes failing with one of the errors below (ptrace(2)), or transferring one byte only. What then
+ * comes out has to be one of:
+ *   same      its output and status are those of the undisturbed run: the failure was survived
+ *   said      the same, and something on standard error
+ *   refused   a status of nestling's own table, a message, and no more of the undisturbed run's
+ *             output than its beginning
+ * Prints a row for each system call, then "ok NAME" or "not ok NAME".
+ *
+ * With -p the command is PID 1 of a namespace; with -t its input is a terminal, whose mode must be
+ * what it was afterwards.
+ *
+ * Who runs it: fault-cases.sh, in the host. A static program with musl's libc.
+ */
+#define _GNU_SOURCE
+#include "sys.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#undef prlimit64 /* musl's other name for prlimit; the system call has but this one */
+
+#define MOST_CALLS 1000
+#define REPEATS 2 /* of the same call that are tried: one for each byte of output is too many */
+#define MOST_OUTPUT 4096
+#define PATIENCE 30 /* seconds; only what hangs takes them */
+#define NEVER (-1)
+
+/* What a call is made to do. */
+static const struct fault {
+	const char *name;
+	int error; /* 0: it transfers one byte */
+} faults[] = {
+	{ "ENOMEM", ENOMEM }, { "EINTR", EINTR },   { "EAGAIN", EAGAIN }, { "EIO", EIO },
+	{ "EPERM", EPERM },   { "ENOSPC", ENOSPC }, { "short", 0 },
+};
+
+static const char *const call_names[512] = {
+#define SYS0(roles, name) [SYS_##name] = #name,
+#define SYS1(roles, name, ...) SYS0(roles, name)
+#define SYS2 SYS1
+#define SYS3 SYS1
+#define SYS4 SYS1
+#define SYS5 SYS1
+#define SYS6 SYS1
+	SYSCALL_LIST
+};
+
+struct outcome {
+	int status; /* as a shell has it; -1: it hung */
+	bool tampered, terminal_changed;
+	int call; /* that was disturbed */
+	char out[MOST_OUTPUT], err[MOST_OUTPUT];
+};
+
+static bool as_pid1, at_terminal;
+static int terminal = -1, outer = -1; /* both ends of the pseudo-terminal */
+static struct termios mode;
+
+static _Noreturn void fail(const char *what)
+{
+	printf("not ok fault: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void read_file(int fd, char *text)
+{
+	ssize_t n = pread(fd, text, MOST_OUTPUT - 1, 0);
+
+	text[n < 0 ? 0 : n] = '\0';
+}
+
+/* In the child: becomes the command. */
+static _Noreturn void become(char **command, int out, int err)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(at_terminal ? terminal : null, 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	if (as_pid1)
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* stops once it is the command */
+	execvp(command[0], command);
+	_exit(126);
+}
+
+static volatile sig_atomic_t impatient;
+
+static void on_alarm(int number)
+{
+	(void)number;
+	impatient = 1;
+}
+
+/* Threads and processes of the command that are within a system call. */
+static struct tracee {
+	pid_t id;
+	bool inside, disturbed;
+} tracees[64];
+
+static struct tracee *tracee(pid_t id)
+{
+	for (size_t i = 0; i < sizeof tracees / sizeof *tracees; i++)
+		if (tracees[i].id == id || tracees[i].id == 0) {
+			tracees[i].id = id;
+			return &tracees[i];
+		}
+	fail("too many threads");
+}
+
+static struct iovec registers_of(pid_t id, struct user_regs_struct *registers)
+{
+	struct iovec vector = { registers, sizeof *registers };
+
+	ptrace(PTRACE_GETREGSET, id, NT_PRSTATUS, &vector);
+	return vector;
+}
+
+/* On the way into the call: makes it one that does nothing, or one of one byte. False if that
+ * cannot be. */
+static bool disturb(pid_t id, const struct fault *fault, long number)
+{
+	struct user_regs_struct registers;
+	struct iovec vector = registers_of(id, &registers);
+	int write_call = SYS_write;
+	struct iovec call = { &write_call, sizeof write_call };
+
+	if (number == SYS_exit_group || number == SYS_rt_sigreturn || number == SYS_getpid)
+		return false; /* they cannot fail */
+	if (fault->error) {   /* to descriptor -1, which every sandbox allows */
+		registers.regs[0] = (unsigned long long)-1;
+		return ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector) == 0 &&
+		       ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
+	}
+	/* A counter's 8 bytes are all or nothing; a transfer of one byte is not short. */
+	if ((number != SYS_read && number != SYS_write) || registers.regs[2] <= 1 ||
+	    registers.regs[2] == 8)
+		return false;
+	registers.regs[2] = 1;
+	return ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector) == 0;
+}
+
+static void finish(pid_t id, const struct fault *fault)
+{
+	struct user_regs_struct registers;
+	struct iovec vector = registers_of(id, &registers);
+
+	registers.regs[0] = (unsigned long long)-fault->error;
+	ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector);
+}
+
+/* A system call of a tracee begins or ends. Counts those that begin. */
+static void system_call(pid_t id, const struct fault *fault, int which, int *count,
+			struct outcome *outcome, uint64_t *calls)
+{
+	struct tracee *self = tracee(id);
+	struct user_regs_struct registers;
+
+	self->inside = !self->inside;
+	if (!self->inside) {
+		if (self->disturbed && fault->error)
+			finish(id, fault);
+		self->disturbed = false;
+		return;
+	}
+	registers_of(id, &registers);
+	if (calls && *count < MOST_CALLS)
+		calls[*count] = registers.regs[8] | registers.regs[0] << 16 |
+				(registers.regs[8] == SYS_ioctl ? registers.regs[1] << 32 : 0);
+	if ((*count)++ == which) {
+		outcome->call = (int)registers.regs[8];
+		self->disturbed = outcome->tampered = disturb(id, fault, outcome->call);
+	}
+}
+
+/* Follows the command to its end. Its status as waitpid has it, or -1 if it takes too long. */
+static int follow(pid_t command, const struct fault *fault, int which, int *count,
+		  struct outcome *outcome, uint64_t *calls)
+{
+	for (;;) {
+		int status;
+		pid_t id = waitpid(-1, &status, __WALL);
+
+		if (id < 0 && impatient)
+			return -1;
+		if (id < 0)
+			fail("waitpid");
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			*tracee(id) = (struct tracee){ .id = -1 };
+			if (id == command)
+				return status;
+			continue;
+		}
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+			system_call(id, fault, which, count, outcome, calls);
+			ptrace(PTRACE_SYSCALL, id, NULL, NULL);
+		} else if (WSTOPSIG(status) == SIGTRAP || WSTOPSIG(status) == SIGSTOP) {
+			ptrace(PTRACE_SYSCALL, id, NULL, NULL); /* a new thread */
+		} else {
+			ptrace(PTRACE_SYSCALL, id, NULL, (void *)(long)WSTOPSIG(status));
+		}
+	}
+}
+
+/* One run with the call number `which` (of all its threads, in their order) disturbed. */
+static int run(char **command, const struct fault *fault, int which, struct outcome *outcome,
+	       uint64_t *calls)
+{
+	int out = open("/tmp", O_TMPFILE | O_RDWR, 0600),
+	    err = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	int count = 0, status;
+	pid_t id;
+	struct termios after;
+
+	*outcome = (struct outcome){ .call = -1 };
+	memset(tracees, 0, sizeof tracees);
+	impatient = 0;
+	if (at_terminal)
+		tcsetattr(terminal, TCSANOW, &mode);
+	id = (pid_t)syscall(SYS_clone, SIGCHLD | (as_pid1 ? CLONE_NEWPID | CLONE_NEWNS : 0), 0, 0,
+			    0, 0);
+	if (id == 0)
+		become(command, out, err);
+	if (id < 0 || waitpid(id, &status, __WALL) != id || !WIFSTOPPED(status))
+		fail(command[0]);
+	ptrace(PTRACE_SETOPTIONS, id, NULL,
+	       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+		       PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL);
+	ptrace(PTRACE_SYSCALL, id, NULL, NULL);
+	alarm(PATIENCE);
+	status = follow(id, fault, which, &count, outcome, calls);
+	alarm(0);
+	/* What is left, be it that a failure has left it. */
+	for (size_t i = 0; i < sizeof tracees / sizeof *tracees; i++)
+		if (tracees[i].id > 0)
+			kill(tracees[i].id, SIGKILL);
+	for (int left; (id = waitpid(-1, &left, __WALL)) > 0;)
+		if (WIFSTOPPED(left))
+			kill(id, SIGKILL);
+	outcome->status = status == -1		? -1
+			  : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+						: WEXITSTATUS(status);
+	if (at_terminal) {
+		memset(&after, 0, sizeof after); /* the kernel fills in part of it */
+		tcgetattr(terminal, &after);
+		outcome->terminal_changed = memcmp(&after, &mode, sizeof mode) != 0;
+	}
+	read_file(out, outcome->out);
+	read_file(err, outcome->err);
+	close(out);
+	close(err);
+	return count;
+}
+
+/* Was it refused, and this much of its output all there is? */
+static bool is_refusal(const struct outcome *outcome, const struct outcome *wanted)
+{
+	static const int statuses[] = { 65, 69, 70, 75 };
+	size_t printed = strlen(outcome->out);
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		char line[64];
+		const char *at;
+
+		/* As PID 1 it tells by its last line. */
+		snprintf(line, sizeof line, "nestling: exit status %d\n", statuses[i]);
+		at = as_pid1 ? strstr(outcome->out, line) : NULL;
+		if (at)
+			printed = (size_t)(at - outcome->out);
+		if (at || outcome->status == statuses[i])
+			return *outcome->err && !strncmp(outcome->out, wanted->out, printed);
+	}
+	return false;
+}
+
+/* NULL if it may not end like this. */
+static const char *judge(const struct outcome *outcome, const struct outcome *wanted)
+{
+	if (outcome->terminal_changed && outcome->call != SYS_ioctl)
+		return NULL; /* that is the call which would have restored it */
+	if (outcome->status == wanted->status && !strcmp(outcome->out, wanted->out))
+		return *outcome->err ? "said" : "same";
+	return is_refusal(outcome, wanted) ? "refused" : NULL;
+}
+
+static unsigned bad;
+
+/* All faults of one call: a row of the table. */
+static void try_call(char **command, int which, const struct outcome *wanted)
+{
+	static struct outcome outcome;
+	char row[256];
+	int length = 0;
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		const char *verdict;
+
+		run(command, &faults[i], which, &outcome, NULL);
+		if (!outcome.tampered)
+			continue;
+		verdict = judge(&outcome, wanted);
+		length += snprintf(row + length, sizeof row - (size_t)length, " %s %s",
+				   faults[i].name,
+				   verdict		? verdict
+				   : outcome.status < 0 ? "HUNG"
+							: "BAD");
+		if (verdict)
+			continue;
+		bad++;
+		printf("# call %d, %s, %s: status %d, terminal %s\n# out: %s\n# err: %s\n", which,
+		       call_names[outcome.call], faults[i].name, outcome.status,
+		       outcome.terminal_changed ? "changed" : "as before", outcome.out,
+		       outcome.err);
+	}
+	if (length)
+		printf("# %3d %-16s%s\n", which, call_names[outcome.call], row);
+	fflush(stdout);
+}
+
+static void open_terminal(void)
+{
+	outer = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	if (outer < 0 || grantpt(outer) < 0 || unlockpt(outer) < 0)
+		fail("/dev/ptmx");
+	terminal = open(ptsname(outer), O_RDWR | O_NOCTTY);
+	/* Twice: the kernel may not take all that it has told. */
+	if (terminal < 0 || tcgetattr(terminal, &mode) < 0 ||
+	    tcsetattr(terminal, TCSANOW, &mode) < 0 || tcgetattr(terminal, &mode) < 0)
+		fail("terminal");
+}
+
+int main(int argc, char **argv)
+{
+	static struct outcome wanted;
+	static uint64_t calls[MOST_CALLS]; /* what tells one from another */
+	const char *name = argv[1];
+	char **command = argv + 2;
+	struct sigaction action = { .sa_handler = on_alarm };
+	int count;
+
+	(void)argc;
+	for (; **command == '-'; command++) {
+		as_pid1 |= !strcmp(*command, "-p");
+		at_terminal |= !strcmp(*command, "-t");
+	}
+	sigaction(SIGALRM, &action, NULL);
+	if (at_terminal)
+		open_terminal();
+	count = run(command, &faults[0], NEVER, &wanted, calls);
+	printf("# undisturbed: status %d, %d calls\n", wanted.status, count);
+	for (int i = 0; i < count && i < MOST_CALLS; i++) {
+		int repeats = 0;
+
+		for (int j = 0; j < i; j++)
+			repeats += calls[j] == calls[i];
+		if (repeats < REPEATS)
+			try_call(command, i, &wanted);
+	}
+	printf("%sok %s: %d calls\n", bad ? "not " : "", name, count);
+	return 0;
+}
