@@ -26,18 +26,21 @@ CRT := start string print thread
 DEVICES := finisher flash pl011 pl031
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
-CLAIMS := abort echo el fault forge gic hello initrd memory reset rtc smp spin status storm timer uart
+CLAIMS := abort echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu walk
-SYSTEM_TESTS := binary console demo fault guest host linux load pl011 run tools
+SYSTEM_TESTS := binary console demo fault guest host hostile linux load pl011 run tools
+
+# Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
+FUZZ := arguments devices loaders tree
 
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
 	build/vmm/bundle.o
 
 
 .PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check \
-	tools-fuzz fuzz-loaders
+	tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 .PHONY: FORCE
 
 all: build/nestling build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
@@ -69,6 +72,8 @@ CHECKING := $(filter check format,$(MAKECMDGOALS))
 TESTING := $(CHECKING)$(filter test unit coverage,$(MAKECMDGOALS))
 RUNNING := $(TESTING)$(filter tools-run system,$(MAKECMDGOALS))
 tools-build:
+	@command -v $(REALGCC) >/dev/null || [ $(CROSS_COMPILE) = aarch64-linux-gnu- ] || \
+		{ echo "CROSS_COMPILE=$(CROSS_COMPILE): there is no $(REALGCC) in PATH" >&2; exit 1; }
 	@tools/need.sh $(HOST_TOOLS) $(if $(RUNNING),$(RUN_TOOLS)) $(if $(TESTING),$(TEST_TOOLS)) \
 		$(if $(CHECKING),$(CHECK_TOOLS))
 tools-run: tools-build
@@ -217,9 +222,8 @@ build/unit/console.t: devices/pl011.c
 
 test: $(filter check,$(MAKECMDGOALS))
 test: unit coverage system ## all tests, in one TAP summary
-	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) --rules seq=tests/system/run.t --rules 'par=**' \
-		$(UNIT_TESTS:%=build/unit/%.t) \
-		$(SYSTEM_TESTS:%=tests/system/%.t)
+	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) --rules seq=tests/system/run.t --rules "par=**" \
+		$(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t $(SYSTEM_TESTS:%=tests/system/%.t)
 
 # Of devices/, by their unit tests alone.
 coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at least
@@ -234,27 +238,47 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		"/^File 'devices.*c'/ { file = \$$0 } \
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
-unit: $(UNIT_TESTS:%=build/unit/%.t) build/machine.dtb
+unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb
 system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault \
 	$(PLACES:%=build/payloads/hello-%.elf)
 
 # ---- fuzzing ----
 
-SECONDS ?= 60
+# The sources that each is about.
+devices_SOURCES := $(DEVICES:%=devices/%.c) vmm/bus.c
+tree_SOURCES := vmm/fdt.c
+loaders_SOURCES := $(patsubst %,vmm/%.c,boot fdt format_elf format_flat format_gzip format_image inflate load memory)
+loaders_CFLAGS = $(vcpu_CFLAGS)
+arguments_SOURCES := vmm/options.c
 FUZZ_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -O2 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+fuzz_sources = tests/fuzz/$(1).c $($(1)_SOURCES)
 
-# New inputs that reach new code are kept in build/, what breaks in the directory of the sources.
-fuzz-loaders: build/fuzz/loaders ## fuzz what reads payloads and device trees, for SECONDS=60
-	@mkdir -p build/fuzz/corpus
-	build/fuzz/loaders -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
-		-artifact_prefix=tests/fuzz/loaders/ build/fuzz/corpus tests/fuzz/loaders
+SECONDS ?= 60
+fuzz: $(FUZZ:%=fuzz-%) ## fuzz devices, loaders, options and device tree for SECONDS=60 each
 
-build/fuzz/loaders: tests/fuzz/loaders.c tests/unit/reports.h $(wildcard vmm/*.h) build/machine.dtb \
-		$(patsubst %,vmm/%.c,boot fdt format_elf format_flat format_gzip format_image inflate load memory) \
-		| tools-fuzz
+# New inputs that reach new code are kept in build/, what breaks in the directory of the sources. The lines
+# that all of them together reach are counted by the replay.
+$(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/% build/fuzz/%.t
+	@mkdir -p build/fuzz/$*.corpus tests/fuzz/$*
+	build/fuzz/$* -max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=tests/fuzz/$*/ build/fuzz/$*.corpus tests/fuzz/$* 2>&1 | sed 's/^/$*: /'; \
+		exit $${PIPESTATUS[0]}
+	@rm -f build/fuzz/$*.t-*.gcda; build/fuzz/$*.t build/fuzz/$*.corpus tests/fuzz/$* >/dev/null
+	@gcov -n $(patsubst %,build/fuzz/$*.t-%.gcda,$(basename $(notdir $($*_SOURCES)))) | awk -F "'" \
+		"/^File '(devices|vmm)/ { file = \$$2 } /^Lines/ && file { print \"$*: \" file \": \" \$$0; file = \"\" }"
+$(FUZZ:%=fuzz-%): SHELL := /bin/bash
+
+$(FUZZ:%=build/fuzz/%): build/fuzz/%: $$(call fuzz_sources,%) tests/fuzz/fuzz.h tests/unit/reports.h \
+		$(wildcard vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-fuzz
 	@mkdir -p $(@D)
-	$(call say,CC)clang $(FUZZ_CFLAGS) $(vcpu_CFLAGS) $(filter %.c,$^) -o $@ -lfdt
+	$(call say,CC)clang $(FUZZ_CFLAGS) $($*_CFLAGS) $(call fuzz_sources,$*) -o $@ -lfdt
+
+# The same without a fuzzer, on what the corpus holds.
+$(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/replay.c tests/fuzz/fuzz.h \
+		tests/unit/reports.h $(wildcard vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-test
+	@mkdir -p $(@D)
+	$(call say,CC)gcc $(UNIT_CFLAGS) --coverage $($*_CFLAGS) $(call fuzz_sources,$*) tests/fuzz/replay.c -o $@ -lfdt
 
 # ---- checks ----
 
@@ -264,13 +288,15 @@ SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/te
 TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
-check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, cppcheck, shellcheck
+check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 	clang-format --dry-run --Werror $(C_FILES)
 	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM:%=vmm/%.c) tests/system/thread-test.c \
-		-- $(TIDY_FLAGS) $(DIALECT)
+		tests/system/fault.c -- $(TIDY_FLAGS) $(DIALECT)
+	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM:%=vmm/%.c); do \
+		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
 	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
 	$(TIDY) $(filter-out %/vcpu.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
-	$(TIDY) tests/unit/vcpu.c -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	$(TIDY) tests/unit/vcpu.c $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--std=c11 -Icrt -DVERSION='""' crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)

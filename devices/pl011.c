@@ -149,8 +149,7 @@ static void update_receive(struct pl011 *uart)
 {
 	bool is_alone = (uart->stored[PL011_IMSC] & (INT_RX | INT_RT)) == INT_RX;
 
-	if (uart->count >= receive_trigger(uart) ||
-	    (is_alone && uart->raw & INT_RT && uart->count))
+	if (uart->count >= receive_trigger(uart) || (is_alone && uart->raw & INT_RT && uart->count))
 		uart->raw |= INT_RX;
 	else
 		uart->raw &= (uint16_t)~INT_RX;

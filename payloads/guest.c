@@ -115,6 +115,16 @@ const void *tree_property(const void *device_tree, const char *name, unsigned n)
 	return NULL;
 }
 
+uint64_t bootargs_number(const void *device_tree)
+{
+	const char *digit = tree_property(device_tree, "bootargs", 0);
+	uint64_t number = 0;
+
+	for (; digit && *digit >= '0' && *digit <= '9'; digit++)
+		number = number * 10 + (uint64_t)(*digit - '0');
+	return number;
+}
+
 unsigned tree_cpus(const void *device_tree)
 {
 	unsigned count = 0;

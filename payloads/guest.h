@@ -105,6 +105,9 @@ uint32_t big_endian(const void *at);
  */
 const void *tree_property(const void *device_tree, const char *name, unsigned n);
 
+/* The decimal number that bootargs begin with; 0 if they begin with none. */
+uint64_t bootargs_number(const void *device_tree);
+
 /* How many CPUs there are. As long as there are no more than 16, affinities count from 0. */
 unsigned tree_cpus(const void *device_tree);
 

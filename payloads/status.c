@@ -5,13 +5,10 @@
 void guest_main(const void *device_tree)
 {
 	const char *digit = tree_property(device_tree, "bootargs", 0);
-	unsigned code = 0;
 
 	if (!digit || *digit < '0' || *digit > '9') {
 		print("status: give the number with --append\n");
 		finish(1);
 	}
-	while (*digit >= '0' && *digit <= '9')
-		code = code * 10 + (unsigned)(*digit++ - '0');
-	finish(code);
+	finish((unsigned)bootargs_number(device_tree));
 }

@@ -18,9 +18,9 @@ struct fdt_values {
 	uint64_t memory_base, memory_size; /* bytes */
 	const char *bootargs;
 	uint64_t initrd_start, initrd_end; /* end is one past it; equal: there is none */
-	const uint32_t *cpus; /* their affinities (MPIDR_EL1) */
-	unsigned cpu_count;   /* at most FDT_MOST_CPUS */
-	unsigned gic;	      /* version of the interrupt controller: 2 or 3 */
+	const uint32_t *cpus;		   /* their affinities (MPIDR_EL1) */
+	unsigned cpu_count;		   /* at most FDT_MOST_CPUS */
+	unsigned gic;			   /* version of the interrupt controller: 2 or 3 */
 	bool has_pmu;
 	bool is_users; /* the user's own tree: what it says of CPUs, GIC and PMU stays, and so do
 			* bootargs unless there are some here */

@@ -5,6 +5,7 @@
  * refusal.
  */
 #include "../unit/reports.h"
+#include "fuzz.h"
 
 #include "../../vmm/boot.h"
 #include "../../vmm/load.h"
@@ -24,12 +25,6 @@
 #define RAM (4ull << 20)
 #define PAGE 4096ul
 #define PATH "/proc/self/fd/%d"
-
-#define require(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 /* What a refusal leaves behind is given back by the end of the process; here by the next try. */
 static struct {
@@ -176,8 +171,6 @@ static void try(const char *payload_name, const char *dtb)
 	require(entry.address % 4 == 0);
 	require(memory_at(&machine.memory, entry, 4) || memory_at(&machine.flash_image, entry, 4));
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* libFuzzer declares it nowhere */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -57,4 +57,10 @@ printf 'typed ahead\n\004' >&3
 expect 'and listens' 'typed ahead'
 hang_up 'Ctrl-D: the guest ends' 0
 
+text=$(head -c 3000 /dev/urandom | base64 -w 0)
+is 'what comes while the host boots is kept for the guest' "$(printf '%s\004' "$text" |
+	timeout -k 5 120 ./qemu-run.sh echo 2>/dev/null | tr -d '\r')" "ready
+$text"
+is 'standard input may be closed' "$(timeout -k 5 120 ./qemu-run.sh -a 3 status <&- 2>&1; echo $?)" 3
+
 plan

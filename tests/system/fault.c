@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fails the host under a program: fault NAME [-p] [-t] COMMAND...
+ * Fails the host under a program: fault NAME [-f] [-p] [-t] COMMAND...
  *
  * Runs COMMAND once as it is, then again and again, each time with one of the system calls that it
  * makes failing with one of the errors below (ptrace(2)), or transferring one byte only. What then
@@ -10,6 +10,9 @@
  *   refused   a status of nestling's own table, a message, and no more of the undisturbed run's
  *             output than its beginning
  * Prints a row for each system call, then "ok NAME" or "not ok NAME".
+ *
+ * With -f each call that is made in a sandbox is turned into another one instead, which no sandbox
+ * allows: the program must be killed by SIGSYS, and name the call.
  *
  * With -p the command is PID 1 of a namespace; with -t its input is a terminal, whose mode must be
  * what it was afterwards.
@@ -48,13 +51,22 @@
 static const struct fault {
 	const char *name;
 	int error; /* 0: it transfers one byte */
+	int other; /* system call that it becomes */
 } faults[] = {
-	{ "ENOMEM", ENOMEM }, { "EINTR", EINTR },   { "EAGAIN", EAGAIN }, { "EIO", EIO },
-	{ "EPERM", EPERM },   { "ENOSPC", ENOSPC }, { "short", 0 },
+#define FAIL(error)                                                                                \
+	{                                                                                          \
+#error, error, 0                                                                   \
+	}
+	FAIL(ENOMEM), FAIL(EINTR),  FAIL(EAGAIN),      FAIL(EIO),
+	FAIL(EPERM),  FAIL(ENOSPC), { "short", 0, 0 },
+#undef FAIL
 };
 
-static const char *const call_names[512] = {
-#define SYS0(roles, name) [SYS_##name] = #name,
+static const struct {
+	const char *name;
+	int roles;
+} all_calls[512] = {
+#define SYS0(roles, name) [SYS_##name] = { #name, roles },
 #define SYS1(roles, name, ...) SYS0(roles, name)
 #define SYS2 SYS1
 #define SYS3 SYS1
@@ -71,7 +83,10 @@ struct outcome {
 	char out[MOST_OUTPUT], err[MOST_OUTPUT];
 };
 
-static bool as_pid1, at_terminal;
+static const struct fault forbidden[] = { { .name = "forbidden", .other = SYS_socket } };
+
+static pid_t command_id;
+static bool as_pid1, at_terminal, is_hostile;
 static int terminal = -1, outer = -1; /* both ends of the pseudo-terminal */
 static struct termios mode;
 
@@ -141,12 +156,19 @@ static bool disturb(pid_t id, const struct fault *fault, long number)
 {
 	struct user_regs_struct registers;
 	struct iovec vector = registers_of(id, &registers);
-	int write_call = SYS_write;
-	struct iovec call = { &write_call, sizeof write_call };
+	int instead = fault->other ? fault->other : SYS_write;
+	struct iovec call = { &instead, sizeof instead };
 
 	if (number == SYS_exit_group || number == SYS_rt_sigreturn || number == SYS_getpid)
 		return false; /* they cannot fail */
-	if (fault->error) {   /* to descriptor -1, which every sandbox allows */
+	/* What watches over the monitor is not that itself, and a thread may not be in its sandbox
+	 * yet. */
+	if (fault->other && (((as_pid1 || at_terminal) && id == command_id) ||
+			     !(all_calls[number].roles & (CPU | LOOP))))
+		return false;
+	if (fault->other)
+		return ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
+	if (fault->error) { /* to descriptor -1, which every sandbox allows */
 		registers.regs[0] = (unsigned long long)-1;
 		return ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector) == 0 &&
 		       ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
@@ -221,6 +243,13 @@ static int follow(pid_t command, const struct fault *fault, int which, int *coun
 	}
 }
 
+static bool is_same(const struct termios *left, const struct termios *right)
+{
+	return left->c_iflag == right->c_iflag && left->c_oflag == right->c_oflag &&
+	       left->c_cflag == right->c_cflag && left->c_lflag == right->c_lflag &&
+	       !memcmp(left->c_cc, right->c_cc, sizeof left->c_cc);
+}
+
 /* One run with the call number `which` (of all its threads, in their order) disturbed. */
 static int run(char **command, const struct fault *fault, int which, struct outcome *outcome,
 	       uint64_t *calls)
@@ -229,7 +258,7 @@ static int run(char **command, const struct fault *fault, int which, struct outc
 	    err = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	int count = 0, status;
 	pid_t id;
-	struct termios after;
+	struct termios after = { 0 };
 
 	*outcome = (struct outcome){ .call = -1 };
 	memset(tracees, 0, sizeof tracees);
@@ -240,6 +269,7 @@ static int run(char **command, const struct fault *fault, int which, struct outc
 			    0, 0);
 	if (id == 0)
 		become(command, out, err);
+	command_id = id;
 	if (id < 0 || waitpid(id, &status, __WALL) != id || !WIFSTOPPED(status))
 		fail(command[0]);
 	ptrace(PTRACE_SETOPTIONS, id, NULL,
@@ -260,9 +290,8 @@ static int run(char **command, const struct fault *fault, int which, struct outc
 			  : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 						: WEXITSTATUS(status);
 	if (at_terminal) {
-		memset(&after, 0, sizeof after); /* the kernel fills in part of it */
 		tcgetattr(terminal, &after);
-		outcome->terminal_changed = memcmp(&after, &mode, sizeof mode) != 0;
+		outcome->terminal_changed = !is_same(&after, &mode);
 	}
 	read_file(out, outcome->out);
 	read_file(err, outcome->err);
@@ -302,6 +331,20 @@ static const char *judge(const struct outcome *outcome, const struct outcome *wa
 	return is_refusal(outcome, wanted) ? "refused" : NULL;
 }
 
+/* Was it killed for the call that it was made to make, and its terminal restored? */
+static const char *judge_hostile(const struct outcome *outcome)
+{
+	char message[64], line[64];
+
+	snprintf(message, sizeof message, "system call %d is not allowed", forbidden->other);
+	snprintf(line, sizeof line, "nestling: exit status %d\n", 128 + SIGSYS);
+	if (outcome->terminal_changed || !strstr(outcome->err, message))
+		return NULL;
+	return (as_pid1 ? strstr(outcome->out, line) != NULL : outcome->status == 128 + SIGSYS)
+		       ? "killed"
+		       : NULL;
+}
+
 static unsigned bad;
 
 /* All faults of one call: a row of the table. */
@@ -311,15 +354,15 @@ static void try_call(char **command, int which, const struct outcome *wanted)
 	char row[256];
 	int length = 0;
 
-	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+	for (size_t i = 0; i < (is_hostile ? 1 : sizeof faults / sizeof *faults); i++) {
+		const struct fault *fault = is_hostile ? forbidden : &faults[i];
 		const char *verdict;
 
-		run(command, &faults[i], which, &outcome, NULL);
+		run(command, fault, which, &outcome, NULL);
 		if (!outcome.tampered)
 			continue;
-		verdict = judge(&outcome, wanted);
-		length += snprintf(row + length, sizeof row - (size_t)length, " %s %s",
-				   faults[i].name,
+		verdict = is_hostile ? judge_hostile(&outcome) : judge(&outcome, wanted);
+		length += snprintf(row + length, sizeof row - (size_t)length, " %s %s", fault->name,
 				   verdict		? verdict
 				   : outcome.status < 0 ? "HUNG"
 							: "BAD");
@@ -327,12 +370,12 @@ static void try_call(char **command, int which, const struct outcome *wanted)
 			continue;
 		bad++;
 		printf("# call %d, %s, %s: status %d, terminal %s\n# out: %s\n# err: %s\n", which,
-		       call_names[outcome.call], faults[i].name, outcome.status,
+		       all_calls[outcome.call].name, fault->name, outcome.status,
 		       outcome.terminal_changed ? "changed" : "as before", outcome.out,
 		       outcome.err);
 	}
 	if (length)
-		printf("# %3d %-16s%s\n", which, call_names[outcome.call], row);
+		printf("# %3d %-16s%s\n", which, all_calls[outcome.call].name, row);
 	fflush(stdout);
 }
 
@@ -355,19 +398,24 @@ int main(int argc, char **argv)
 	const char *name = argv[1];
 	char **command = argv + 2;
 	struct sigaction action = { .sa_handler = on_alarm };
-	int count;
+	int count, first = 0;
 
 	(void)argc;
 	for (; **command == '-'; command++) {
 		as_pid1 |= !strcmp(*command, "-p");
 		at_terminal |= !strcmp(*command, "-t");
+		is_hostile |= !strcmp(*command, "-f");
 	}
 	sigaction(SIGALRM, &action, NULL);
 	if (at_terminal)
 		open_terminal();
 	count = run(command, &faults[0], NEVER, &wanted, calls);
 	printf("# undisturbed: status %d, %d calls\n", wanted.status, count);
-	for (int i = 0; i < count && i < MOST_CALLS; i++) {
+	/* The last prctl puts the last thread into its sandbox. */
+	for (int i = 0; is_hostile && i < count && i < MOST_CALLS; i++)
+		if ((calls[i] & 0xffff) == SYS_prctl)
+			first = i + 1;
+	for (int i = first; i < count && i < MOST_CALLS; i++) {
 		int repeats = 0;
 
 		for (int j = 0; j < i; j++)

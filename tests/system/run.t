@@ -44,6 +44,9 @@ cp build/payloads/status.bin "$work/other"
 boot --append="two words" -a 9 "$work/other"
 is 'a file is packed along' "$status$stdout" 9
 
+boot --initrd="$work/other" -i"$work/other" hello
+is 'and so is one behind an equals sign or a letter' "$status" 0
+
 mkdir "$work/twice"
 cp build/payloads/hello.bin "$work/twice/other"
 boot "$work/other" "$work/twice/other"
@@ -65,6 +68,9 @@ bundled() {
 }
 
 : >"$work/empty"
+PAYLOAD=build/payloads/status.bin boot --list
+like 'PAYLOAD bundles another one' "$stdout" '^status.[0-9]+ bytes$'
+
 bundled '' "$work/empty"
 boot
 is 'an empty payload can be bundled, but does not start' "$status $stdout" \

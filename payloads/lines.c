@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Claim: what is printed comes out, all of it and in order. Prints numbers from 1 on, a line each:
+ * as many as bootargs say, or for ever.
+ */
+#include "guest.h"
+
+void guest_main(const void *device_tree)
+{
+	uint64_t lines = bootargs_number(device_tree);
+
+	for (uint64_t i = 1; lines == 0 || i <= lines; i++) {
+		print_decimal(i);
+		print("\n");
+	}
+}
