@@ -104,8 +104,9 @@ $(GUESTS)/.complete: tools/sysroot.sh | tools-build
 export REALGCC := $(CROSS_COMPILE)gcc
 MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
 
-# The whole program lies within 1 MiB: an address takes one instruction.
-OPTIMIZE := -Os -flto=auto -mcmodel=tiny -fomit-frame-pointer
+# What the program refers to lies within 1 MiB: an address takes one instruction. Freestanding, gcc may yet
+# know what memcpy and the like do: small ones need no call.
+OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -fomit-frame-pointer
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
@@ -121,7 +122,7 @@ build/%.o: %.c Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # libfdt's own loops need no help from gcc to become calls of memcpy; string.c's must not.
-build/crt/string.o: CFLAGS += -fno-tree-loop-distribute-patterns
+build/crt/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
 # What assembly and gcc's own code call stays out of link-time optimization, which sees no such calls.
 build/crt/start.o build/crt/string.o: CFLAGS += -fno-lto
 

@@ -154,25 +154,25 @@ static void test_calls(void **state)
 
 /* What ioctl may ask for: everything else is another device's, or a set-up that is over. */
 static const struct {
-	enum role role;
 	uint64_t request;
+	enum role role;
 	bool allowed;
 } requests[] = {
-	{ CPU, KVM_RUN, true },
-	{ CPU, KVM_IRQ_LINE, true },
-	{ CPU, KVM_GET_ONE_REG, true },
-	{ CPU, KVM_SET_ONE_REG, false },
-	{ CPU, KVM_CREATE_VM, false },
-	{ CPU, KVM_CREATE_VCPU, false },
-	{ CPU, KVM_CREATE_DEVICE, false },
-	{ CPU, TIOCSTI, false },
-	{ CPU, 0, false },
-	{ LOOP, KVM_SET_DEVICE_ATTR, true },
-	{ LOOP, TIOCSTI, false },
-	{ LOOP, TCSETS, false },
-	{ INIT, TCSBRK, true },
-	{ INIT, KVM_RUN, false },
-	{ INIT, FIONBIO & ~0xff00ul, false },
+	{ KVM_RUN, CPU, true },
+	{ KVM_IRQ_LINE, CPU, true },
+	{ KVM_GET_ONE_REG, CPU, true },
+	{ KVM_SET_ONE_REG, CPU, false },
+	{ KVM_CREATE_VM, CPU, false },
+	{ KVM_CREATE_VCPU, CPU, false },
+	{ KVM_CREATE_DEVICE, CPU, false },
+	{ TIOCSTI, CPU, false },
+	{ 0, CPU, false },
+	{ KVM_SET_DEVICE_ATTR, LOOP, true },
+	{ TIOCSTI, LOOP, false },
+	{ TCSETS, LOOP, false },
+	{ TCSBRK, INIT, true },
+	{ KVM_RUN, INIT, false },
+	{ FIONBIO & ~0xff00ul, INIT, false },
 };
 
 static void test_ioctl(void **state)
