@@ -29,8 +29,8 @@ enum role {
 };
 
 /*
- * Roles, name, types of arguments. The kernel's filter compares in this order: what exits need
- * comes first. rt_sigreturn is made by the vDSO, on return from a signal handler.
+ * Roles, name, types of arguments. rt_sigreturn is made by the vDSO, on return from a signal
+ * handler.
  */
 #define SYSCALL_LIST                                                                               \
 	SYS3(CPU | LOOP | INIT, ioctl, int, unsigned long, uintptr_t)                              \

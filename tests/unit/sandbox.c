@@ -73,6 +73,9 @@ static uint32_t judge(const struct seccomp_data *data)
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			at += accumulator == op->k ? op->jt : op->jf;
 			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			at += accumulator >= op->k ? op->jt : op->jf;
+			break;
 		case BPF_RET | BPF_K:
 			return op->k;
 		default:
