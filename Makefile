@@ -38,10 +38,8 @@ FUZZ := arguments devices loaders tree
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
 	build/vmm/bundle.o
 
-
-.PHONY: coverage all run test unit system check format clean help tools-build tools-run tools-test tools-check \
-	tools-fuzz fuzz $(FUZZ:%=fuzz-%)
-.PHONY: FORCE
+.PHONY: FORCE coverage all run test unit system check format clean help tools-build tools-run tools-test \
+	tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
 all: build/nestling build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
@@ -106,7 +104,7 @@ MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
 
 # What the program refers to lies within 1 MiB: an address takes one instruction. Freestanding, gcc may yet
 # know what memcpy and the like do: small ones need no call.
-OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -fomit-frame-pointer
+OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -fomit-frame-pointer -fno-move-loop-invariants
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
@@ -218,12 +216,13 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 console_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
-# Of the two the checks come first: they are quicker, and tests want the machine for themselves.
 build/unit/console.t: devices/pl011.c
 
+# Of the two the checks come first: they are quicker, and tests want the machine for themselves. Which tests
+# run at the same time is in testrules.yml.
 test: $(filter check,$(MAKECMDGOALS))
 test: unit coverage system ## all tests, in one TAP summary
-	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) --rules seq=tests/system/run.t --rules "par=**" \
+	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) \
 		$(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t $(SYSTEM_TESTS:%=tests/system/%.t)
 
 # Of devices/, by their unit tests alone.
@@ -279,6 +278,7 @@ $(FUZZ:%=build/fuzz/%): build/fuzz/%: $$(call fuzz_sources,%) tests/fuzz/fuzz.h 
 $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/replay.c tests/fuzz/fuzz.h \
 		tests/unit/reports.h $(wildcard vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-test
 	@mkdir -p $(@D)
+	@rm -f $@-*.gcda
 	$(call say,CC)gcc $(UNIT_CFLAGS) --coverage $($*_CFLAGS) $(call fuzz_sources,$*) tests/fuzz/replay.c -o $@ -lfdt
 
 # ---- checks ----

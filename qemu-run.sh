@@ -153,6 +153,8 @@ mkfifo "$work/keys" "$work/console"
 qemu=$!
 "$top/tools/host-console.pl" "$token" "$work/keys" "$work/console" <&0 9<&- &
 console=$!
+# Whatever ends this ends QEMU.
+trap 'kill $qemu 2>/dev/null || :; rm -rf "$work"' EXIT
 trap 'kill $qemu 2>/dev/null || :; wait $console; exit 143' HUP INT TERM
 status=0
 wait $console || status=$?

@@ -37,8 +37,8 @@ enum role {
 	SYS3(CPU | LOOP | INIT, write, int, const void *, size_t)                                  \
 	SYS6(CPU | LOOP, futex, uint32_t *, int, uint32_t, const struct timespec *, uint32_t *,    \
 	     uint32_t)                                                                             \
-	SYS5(CPU | LOOP, ppoll, struct pollfd *, size_t, const struct timespec *, const void *,    \
-	     size_t)                                                                               \
+	SYS5(CPU | LOOP | INIT, ppoll, struct pollfd *, size_t, const struct timespec *,           \
+	     const void *, size_t)                                                                 \
 	SYS2(CPU | LOOP, clock_gettime, int, struct timespec *)                                    \
 	SYS0(CPU | LOOP, rt_sigreturn)                                                             \
 	SYS1(CPU | LOOP | INIT, exit_group, int)                                                   \
@@ -98,7 +98,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 
 /*
  * A call that a signal has interrupted is made again, unless it is one of those that wait for
- * something and have to look whether that is still wanted: they are all of role CPU or INIT.
+ * something and have to look whether that is still wanted: they are all of role CPU or INIT. Of
+ * close the descriptor is gone all the same (close(2)).
  */
 static inline long syscall_of(enum role roles, long number, long a, long b, long c, long d, long e,
 			      long f)
@@ -107,7 +108,7 @@ static inline long syscall_of(enum role roles, long number, long a, long b, long
 
 	do
 		result = syscall6(number, a, b, c, d, e, f);
-	while (!(roles & (CPU | INIT)) && result == -EINTR);
+	while (!(roles & (CPU | INIT)) && number != SYS_close && result == -EINTR);
 	return result;
 }
 

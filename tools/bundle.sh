@@ -17,7 +17,8 @@ shift
 
 # The options that the manifest has for a name, as they stand there.
 options_of() {
-	name=$1 awk '$1 == ENVIRON["name"] { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print }' "${manifest:-/dev/null}"
+	name=$1 awk '$1 == ENVIRON["name"] { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print; lines++ }
+		END { exit lines > 1 }' "${manifest:-/dev/null}" || fail "$manifest: two lines for $1"
 }
 
 # The words of a payload's options as the assembler's strings, and an empty one behind them.
@@ -32,8 +33,7 @@ for file; do
 	name=$(basename "$file" .bin)
 	case $names in *" $name "*) fail "two payloads are named $name: rename one" ;; esac
 	names="$names$name "
-	options=$(options_of "$name")
-	[ "$(printf '%s\n' "$options" | wc -l)" -eq 1 ] || fail "$manifest: two lines for $name"
+	options=$(options_of "$name") || exit
 	options=$(strings "$options") || exit
 	printf 'payload "%s", "%s", %s\n' "$name" "$file" "$options"
 done

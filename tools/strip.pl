@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Leaves of a linked program what the kernel loads, and no section: strip.pl READELF IN OUT
 # Relocations are packed for crt/start.c: .relocs gets a bit for each 8-byte word from __relro_start on,
-# set if the load address has to be added to it: the addend stands in the word already. The 24 bytes that
-# .rela.dyn has for each can then go, and its segment is taken out of the program headers.
+# set if the load address has to be added to it, and the addend into the word. The 24 bytes that .rela.dyn has for each can then go, and its segment is taken out of the program headers.
 use strict;
 use warnings;
 
@@ -25,17 +24,20 @@ my %sections = map { /\] (\.rel\S+) +\S+ +(\S+) (\S+) (\S+)/ ? ($1 => [map { hex
 my ($rela, $relocs) = @sections{'.rela.dyn', '.relocs'};
 die "$in: not linked by crt/program.lds\n" unless $words && $end && $rela && $relocs;
 
+my @addends;
 my $bits = "\0" x $relocs->[2];
 for (lines('-rW')) {
 	next unless /^([0-9a-f]{16}) /;
 	my $at = hex $1;
 	die "$in: $_" unless / R_AARCH64_RELATIVE / && $at % 8 == 0 && $at >= $words && $at < $end;
 	vec($bits, ($at - $words) / 8, 1) = 1;
+	push @addends, [$at, / ([0-9a-f]+)$/ ? hex $1 : die "$in: $_"];
 }
 
 open my $file, '<:raw', $in or die "$in: $!\n";
 my $program = do { local $/; <$file> };
 substr $program, $relocs->[1], length $bits, $bits;
+substr $program, $relocs->[1] - ($end - $_->[0]), 8, pack 'Q<', $_->[1] for @addends;
 my $end_of_file = 0;
 for my $i (0 .. unpack('v', substr $program, 56, 2) - 1) {
 	my $header = unpack('Q<', substr $program, 32, 8) + 56 * $i;

@@ -39,7 +39,8 @@ static bool is_free(const struct layout *layout, uint64_t start, uint64_t size)
 	if (start < layout->ram.start || start > layout->ram.end || size > layout->ram.end - start)
 		return false;
 	for (unsigned i = 0; i < layout->count; i++)
-		if (start < layout->taken[i].end && layout->taken[i].start < start + size)
+		if (start < ((layout->taken[i].end + PAGE - 1) & -PAGE) &&
+		    (layout->taken[i].start & -PAGE) < start + size)
 			return false;
 	return true;
 }
@@ -104,6 +105,7 @@ static const void *open_tree(const struct options *options)
 	struct payload file;
 
 	payload_open(&file, options->dtb);
+	payload_copy(&file); /* libfdt is safe with what does not change under it */
 	if (fdt_check_full(file.data, file.size) != 0)
 		die(STATUS_PAYLOAD, "--dtb %.200s: is no whole device tree; make one with dtc",
 		    file.name);
@@ -114,8 +116,6 @@ static const void *open_tree(const struct options *options)
 		die(STATUS_PAYLOAD,
 		    "--dtb %.200s: has no #address-cells and #size-cells of 2; make it anew so",
 		    file.name);
-	if (file.backing == FILE_PAGES)
-		sys_close(file.fd); /* its mapping stays */
 	return file.data;
 }
 

@@ -32,14 +32,19 @@ static bool is_writable(const struct console *console)
 	return console->is_file || sys_ppoll(&out, 1, &no_time, NULL, 0) == 1;
 }
 
+static _Noreturn void die_of_output(int error)
+{
+	die(STATUS_HOST, "standard output: %s; the guest's output would be lost",
+	    error_text(error));
+}
+
 /* One write. How many bytes it took; dies if output is gone for good. */
 static unsigned write_some(const void *bytes, size_t size)
 {
 	long result = sys_write(1, bytes, size);
 
 	if (result < 0 && result != -EINTR && result != -EAGAIN)
-		die(STATUS_HOST, "standard output: %s; the guest's output would be lost",
-		    error_text((int)-result));
+		die_of_output((int)-result);
 	return result < 0 ? 0 : (unsigned)result;
 }
 
@@ -68,6 +73,8 @@ static void hold_if_full(struct console *console)
 static bool transmit(struct console *console, uint8_t byte)
 {
 	console->transmitted++;
+	if (console->discard)
+		return true;
 	if (console->output_count == 0 && is_writable(console) && write_some(&byte, 1) == 1)
 		return true;
 	if (console->output_count == CONSOLE_OUTPUT)
@@ -115,8 +122,16 @@ void console_flush(struct console *console)
 
 void console_finish(struct console *console)
 {
-	while (console->output_count)
-		write_waiting(console);
+	while (console->output_count) {
+		unsigned to_end = CONSOLE_OUTPUT - console->output_first;
+		unsigned n = console->output_count < to_end ? console->output_count : to_end;
+		int result = write_all(1, &console->output[console->output_first], n);
+
+		if (result < 0)
+			die_of_output(-result);
+		console->output_first = (console->output_first + n) % CONSOLE_OUTPUT;
+		set_output_count(console, console->output_count - n);
+	}
 }
 
 /* ---- escape ---- */
@@ -147,6 +162,7 @@ static void end(struct console *console)
 {
 	console_flush(console);
 	lock_acquire(&console->lock);
+	console->discard = true;
 	set_output_count(console, 0);
 	lock_release(&console->lock);
 	run_end(console->run, ENDED, STATUS_ESCAPE);

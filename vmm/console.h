@@ -33,6 +33,7 @@ struct console {
 	uint8_t output[CONSOLE_OUTPUT];
 	unsigned output_first, output_count;
 	bool is_file;			/* output never stalls */
+	bool discard;			/* the user has ended it: what comes now is nobody's */
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
 };
 

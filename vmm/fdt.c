@@ -2,7 +2,7 @@
 /*
  * Fills run-time values into the bundled device tree (Devicetree Specification 0.4, 3.4 and 3.6).
  *
- * Who calls it: machine.c. Touches the buffer it is given.
+ * Who calls it: boot.c. Touches the buffer it is given.
  */
 #include "fdt.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The device tree that the guest finds. Used by machine.c; builds natively for tests. */
+/* The device tree that the guest finds. Used by boot.c; builds natively for tests. */
 #ifndef VMM_FDT_H
 #define VMM_FDT_H
 

@@ -29,6 +29,12 @@ static void require(const struct payload *payload, bool condition, const char *w
 		    payload->name, what);
 }
 
+/* What is needed of an ELF, read once: somebody may be writing to its file. */
+struct elf {
+	unsigned count;
+	Elf64_Phdr segments[MOST_HEADERS]; /* PT_LOAD, with something in them */
+};
+
 static Elf64_Ehdr read_header(const struct payload *payload)
 {
 	Elf64_Ehdr elf;
@@ -57,6 +63,20 @@ static bool is_in_flash(const Elf64_Phdr *segment)
 	return segment->p_paddr < FLASH_SIZE && segment->p_memsz <= FLASH_SIZE - segment->p_paddr;
 }
 
+static void check_segment(const struct payload *payload, const Elf64_Phdr *segment)
+{
+	uint64_t end;
+
+	require(payload,
+		segment->p_offset <= payload->size &&
+			segment->p_filesz <= payload->size - segment->p_offset,
+		"ends within a segment");
+	require(payload, segment->p_filesz <= segment->p_memsz,
+		"has a segment with more in the file than in memory");
+	require(payload, !__builtin_add_overflow(segment->p_paddr, segment->p_memsz, &end),
+		"has a segment that wraps around the end of the address space");
+}
+
 /*
  * What of a segment lies before RAM goes nowhere, as on QEMU: a linker that is told no more than to
  * put .text at the start of RAM puts the ELF's own headers there.
@@ -75,57 +95,51 @@ static void clip(Elf64_Phdr *segment)
 	segment->p_filesz -= in_file;
 }
 
-/* The next segment to load, counted from *index on; false if there is no more. */
-static bool next_segment(const struct payload *payload, const Elf64_Ehdr *elf, unsigned *index,
-			 Elf64_Phdr *segment)
+static void read_segments(const struct payload *payload, const Elf64_Ehdr *header, struct elf *elf)
 {
-	while (*index < elf->e_phnum) {
+	elf->count = 0;
+	for (size_t i = 0; i < header->e_phnum; i++) {
+		Elf64_Phdr *segment = &elf->segments[elf->count];
+
 		/* It may be unaligned in the file. */
-		memcpy(segment, payload->data + elf->e_phoff + (size_t)(*index)++ * sizeof *segment,
+		memcpy(segment, payload->data + header->e_phoff + i * sizeof *segment,
 		       sizeof *segment);
 		require(payload, segment->p_type != PT_INTERP, "is a program for Linux");
-		if (segment->p_type == PT_LOAD && segment->p_memsz > 0) {
-			clip(segment);
-			return true;
-		}
+		if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
+			continue;
+		check_segment(payload, segment);
+		clip(segment);
+		elf->count++;
 	}
-	return false;
 }
 
-static void check_segment(const struct payload *payload, const Elf64_Ehdr *elf, unsigned next,
-			  const Elf64_Phdr *segment)
+static void check_overlap(const struct payload *payload, const struct elf *elf)
 {
-	uint64_t end;
-	Elf64_Phdr other;
+	for (unsigned i = 0; i < elf->count; i++)
+		for (unsigned j = 0; j < i; j++) {
+			const Elf64_Phdr *one = &elf->segments[i], *other = &elf->segments[j];
 
-	require(payload,
-		segment->p_offset <= payload->size &&
-			segment->p_filesz <= payload->size - segment->p_offset,
-		"ends within a segment");
-	require(payload, segment->p_filesz <= segment->p_memsz,
-		"has a segment with more in the file than in memory");
-	require(payload, !__builtin_add_overflow(segment->p_paddr, segment->p_memsz, &end),
-		"has a segment that wraps around the end of the address space");
-	while (next_segment(payload, elf, &next, &other))
-		require(payload,
-			other.p_paddr >= end || (other.p_paddr < segment->p_paddr &&
-						 segment->p_paddr - other.p_paddr >= other.p_memsz),
-			"has segments that overlap");
+			require(payload,
+				one->p_paddr + one->p_memsz <= other->p_paddr ||
+					other->p_paddr + other->p_memsz <= one->p_paddr,
+				"has segments that overlap");
+		}
 }
 
 /* Physical from virtual, by the segment that holds it; a physical one stays as it is. */
-static gpa_t find_entry(const struct payload *payload, const Elf64_Ehdr *elf)
+static gpa_t find_entry(const struct payload *payload, const struct elf *elf, uint64_t entry)
 {
-	Elf64_Phdr segment;
 	bool is_physical = false;
 
-	for (unsigned next = 0; next_segment(payload, elf, &next, &segment);) {
-		if (elf->e_entry - segment.p_vaddr < segment.p_filesz)
-			return GPA(elf->e_entry - segment.p_vaddr + segment.p_paddr);
-		is_physical |= elf->e_entry - segment.p_paddr < segment.p_filesz;
+	for (unsigned i = 0; i < elf->count; i++) {
+		const Elf64_Phdr *segment = &elf->segments[i];
+
+		if (entry - segment->p_vaddr < segment->p_filesz)
+			return GPA(entry - segment->p_vaddr + segment->p_paddr);
+		is_physical |= entry - segment->p_paddr < segment->p_filesz;
 	}
 	require(payload, is_physical, "is entered outside of its segments");
-	return GPA(elf->e_entry);
+	return GPA(entry);
 }
 
 /* Extends `placement` by what this one takes of RAM, and the flash by what it takes of that. */
@@ -150,28 +164,31 @@ static void reserve(const struct payload *payload, const Elf64_Phdr *segment,
 
 static struct placement elf_load(const struct payload *payload, const struct load_target *target)
 {
-	Elf64_Ehdr elf = read_header(payload);
-	struct placement placement = { .entry = find_entry(payload, &elf) };
-	Elf64_Phdr segment;
+	struct elf elf;
+	Elf64_Ehdr header = read_header(payload);
+	struct placement placement = { .end = GPA(0) };
 
-	require(payload, placement.entry.address % 4 == 0, "is entered at no multiple of 4");
-	for (unsigned next = 0; next_segment(payload, &elf, &next, &segment);) {
-		check_segment(payload, &elf, next, &segment);
-		reserve(payload, &segment, target, &placement);
-	}
+	read_segments(payload, &header, &elf);
+	check_overlap(payload, &elf);
+	placement.entry = find_entry(payload, &elf, header.e_entry);
+	require(payload, placement.entry.address % sizeof(uint32_t) == 0,
+		"is entered at no multiple of 4");
+	for (unsigned i = 0; i < elf.count; i++)
+		reserve(payload, &elf.segments[i], target, &placement);
 	if (target->flash->size > 0) {
 		memory_create(target->flash, GPA(FLASH_BASE), target->flash->size);
 		memset(target->flash->host, 0xff, target->flash->size);
 	}
 	/* What is in memory but not in the file stays as memory begins: zero. */
-	for (unsigned next = 0; next_segment(payload, &elf, &next, &segment);) {
-		void *to = memory_at(is_in_flash(&segment) ? target->flash : target->ram,
-				     GPA(segment.p_paddr), segment.p_memsz);
+	for (unsigned i = 0; i < elf.count; i++) {
+		const Elf64_Phdr *segment = &elf.segments[i];
+		void *to = memory_at(is_in_flash(segment) ? target->flash : target->ram,
+				     GPA(segment->p_paddr), segment->p_memsz);
 
-		payload_put(payload, segment.p_offset, segment.p_filesz, to);
-		if (is_in_flash(&segment))
-			memset((char *)to + segment.p_filesz, 0,
-			       segment.p_memsz - segment.p_filesz);
+		payload_put(payload, segment->p_offset, segment->p_filesz, to);
+		if (is_in_flash(segment))
+			memset((char *)to + segment->p_filesz, 0,
+			       segment->p_memsz - segment->p_filesz);
 	}
 	return placement;
 }

@@ -3,7 +3,8 @@
  * The process that watches over the monitor: as PID 1, where the program is the host's whole
  * userland, and at a terminal, which must be as it was however the monitor ends.
  *
- * Who calls it: main, first of all. Touches /dev, the terminal, processes and the host's power.
+ * Who calls it: main, once it has read the command line. Touches /dev, the terminal, processes and
+ * the host's power.
  */
 #include "init.h"
 
@@ -24,19 +25,19 @@
 
 /*
  * Opens a file for each of the descriptors 0, 1 and 2 that is closed (open takes the lowest), and
- * closes all others: whoever started us may have left something open.
+ * closes all others: whoever started us may have left something open. Negative errno if that cannot
+ * be done.
  */
-static void settle_files(const char *path)
+static long settle_files(const char *path)
 {
 	long fd;
 
-	do
+	do {
 		fd = sys_openat(AT_FDCWD, path, O_RDWR, 0);
-	while (fd >= 0 && fd <= 2);
-	if (fd >= 0)
-		fd = sys_close_range(3, ~0u, 0);
-	if (fd < 0)
-		report("cannot settle which files are open: %s", error_text((int)-fd));
+		if (fd < 0)
+			fd = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
+	} while (fd >= 0 && fd <= 2);
+	return sys_close_range(3, ~0u, 0);
 }
 
 /* /dev/kvm and the console are all that is needed of a file system. */
@@ -92,7 +93,7 @@ static int wait_for(int child)
 
 #define TRIES 3 /* what fails now may work at once after it; PID 1 has nobody to leave it to */
 
-static _Noreturn void power_off(void)
+static _Noreturn void power_off(int status)
 {
 	long result = -1;
 
@@ -100,6 +101,8 @@ static _Noreturn void power_off(void)
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
 				    LINUX_REBOOT_CMD_POWER_OFF, NULL);
+	if (result == -EPERM)
+		exit(status); /* PID 1 of a container, not of the host */
 	/* PID 1 must not end: the kernel would panic over the message. */
 	report("the host cannot be powered off: %s; switch it off by hand",
 	       error_text((int)-result));
@@ -120,21 +123,35 @@ static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = dprintf(1, "%snestling: %s%sexit status %d\n", mark,
 				 status_token ? status_token : "", space, status);
-	power_off();
+	power_off(status);
 }
 
 /* In the parent, which gives up what it does not need to watch. Its exit status. */
 static int watch(int child, bool is_pid1, const struct options *options)
 {
-	long result = sys_rt_sigprocmask(SIG_BLOCK, &watched, NULL, sizeof watched);
+	int result = 0;
 
-	if (result >= 0 && !options->no_sandbox)
+	if (!options->no_sandbox)
 		result = sandbox_watch(is_pid1 ? 1u << CAP_SYS_BOOT : 0);
 	if (result >= 0)
 		return wait_for(child);
-	report("cannot watch over the monitor: %s", error_text((int)-result));
+	report("sandbox: %s; --no-sandbox goes without", error_text(-result));
 	sys_kill(child, SIGKILL);
-	return STATUS_HOST;
+	sys_wait4(child, NULL, 0, NULL); /* before its terminal is restored */
+	return STATUS_NO_KVM;
+}
+
+/* What the child does of its own. */
+static void become_monitor(bool is_pid1)
+{
+	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+
+	if (result >= 0)
+		result = sys_rt_sigprocmask(SIG_UNBLOCK, &watched, NULL, sizeof watched);
+	if (result < 0)
+		die(STATUS_HOST, "cannot be watched over: %s", error_text((int)-result));
+	if (is_pid1)
+		take_console();
 }
 
 bool init_start(const struct options *options)
@@ -142,31 +159,32 @@ bool init_start(const struct options *options)
 	bool is_pid1 = sys_getpid() == 1;
 	bool is_terminal;
 	struct termios mode;
-	long child;
+	long result;
 	int status = STATUS_HOST;
 
 	if (is_pid1)
 		mount_devices();
-	settle_files(is_pid1 ? "/dev/console" : "/dev/null");
+	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null");
+	if (result < 0 && !is_pid1 && !options->no_sandbox)
+		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
+		    error_text((int)-result));
 	is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&mode) == 0;
 	if (!is_pid1 && !is_terminal)
 		return false;
 	/* If whoever started us ignored it, the child's status would be thrown away. */
 	signal_catch(SIGCHLD, NULL);
-	child = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
-	if (child == 0) {
-		long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-
-		if (result < 0)
-			die(STATUS_HOST, "PR_SET_PDEATHSIG: %s", error_text((int)-result));
-		if (is_pid1)
-			take_console();
+	/* Before there is a child: none is missed, and none ends us alone. */
+	result = sys_rt_sigprocmask(SIG_BLOCK, &watched, NULL, sizeof watched);
+	if (result >= 0)
+		result = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
+	if (result == 0) {
+		become_monitor(is_pid1);
 		return is_terminal;
 	}
-	if (child < 0)
-		report("cannot fork: %s; free some memory on the host", error_text((int)-child));
+	if (result < 0)
+		report("cannot fork: %s; free some memory on the host", error_text((int)-result));
 	else
-		status = watch((int)child, is_pid1, options);
+		status = watch((int)result, is_pid1, options);
 	if (is_terminal)
 		ioctl_restart(0, TCSETS, (uintptr_t)&mode);
 	finish(is_pid1, options->status_token, status);

@@ -46,24 +46,46 @@ static void check_size(const struct payload *payload)
 		    payload->name);
 }
 
-/* Where files cannot be mapped, as in sysfs: they are at most as large as they say. */
-static int read_file(struct payload *payload)
+/* Memory of our own, as large as the payload; dies if the host has not that much. */
+static uint8_t *take_memory(const struct payload *payload)
 {
 	long result = sys_mmap(0, payload->size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t size = 0;
 
-	payload->data = (const uint8_t *)result;
+	if (result < 0)
+		die(STATUS_HOST, "%.200s: %lu bytes of memory for it: %s; free some on the host",
+		    payload->name, payload->size, error_text((int)-result));
+	return (uint8_t *)result;
+}
+
+void payload_copy(struct payload *payload)
+{
+	uint8_t *copy = take_memory(payload);
+
+	memcpy(copy, payload->data, payload->size);
+	payload->data = copy;
+	if (payload->backing == FILE_PAGES)
+		sys_close(payload->fd);
 	payload->backing = OWN_IMAGE;
-	while (result > 0 && size < payload->size) { /* 0 is the end, sooner than it said */
-		result = sys_read(payload->fd, (uint8_t *)payload->data + size,
-				  payload->size - size);
-		size += result > 0 ? (size_t)result : 0;
-	}
-	payload->size = size;
-	check_size(payload);
+}
+
+/* Where files cannot be mapped, as in sysfs: they are at most as large as they say. */
+static int read_file(struct payload *payload)
+{
+	uint8_t *data = take_memory(payload);
+	size_t size = 0;
+	long n;
+
+	while ((n = sys_read(payload->fd, data + size, payload->size - size)) > 0)
+		size += (size_t)n;
 	sys_close(payload->fd);
-	return result < 0 ? (int)result : 0;
+	if (n < 0)
+		return (int)n;
+	*payload = (struct payload){
+		.name = payload->name, .data = data, .size = size, .backing = OWN_IMAGE
+	};
+	check_size(payload);
+	return 0;
 }
 
 /* Maps it rather than reading it: pages that the loader does not look at are never read. */

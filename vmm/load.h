@@ -12,9 +12,9 @@
 struct payload {
 	const char *name;
 	const uint8_t *data;
-	size_t size; /* bytes; never 0 */
+	size_t size; /* bytes; not 0 once it is open */
 	enum backing {
-		OWN_IMAGE,  /* bundled, or read: memory that stays as it is */
+		OWN_IMAGE,  /* bundled, read or copied: memory that stays as it is */
 		FILE_PAGES, /* of `fd` */
 		SCRATCH,    /* unpacked: pages that may be taken away */
 	} backing;
@@ -45,6 +45,10 @@ extern const struct format format_elf, format_flat, format_gzip, format_image;
 
 /* Bundled payload or file of this name, NULL for the first bundled. Dies with STATUS_PAYLOAD. */
 void payload_open(struct payload *payload, const char *name);
+
+/* Makes it memory of our own, which nobody changes and a descriptor is not needed for. Dies with
+ * STATUS_HOST. */
+void payload_copy(struct payload *payload);
 
 /* A bundled payload's own options, strings of which an empty one is the last; NULL if it is a file.
  */

@@ -189,19 +189,6 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 	power_on(machine);
 }
 
-void machine_start_threads(struct machine *machine)
-{
-	struct run *run = &machine->run;
-
-	for (unsigned i = 0; i < run->cpus; i++) {
-		int result = thread_start(&run->vcpus[i].thread, run_cpu, &run->vcpus[i]);
-
-		if (result < 0)
-			die(status_of_error(-result), "thread of CPU %u: %s; take fewer --cpus", i,
-			    error_text(-result));
-	}
-}
-
 void machine_run(struct machine *machine)
 {
 	run_start(&machine->run);

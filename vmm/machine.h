@@ -44,9 +44,6 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 /* Shows the guest what a loader has put into the flash window. */
 void machine_show_flash(struct machine *machine);
 
-/* Starts the CPUs' threads; they wait for machine_run. */
-void machine_start_threads(struct machine *machine);
-
 /* Runs the guest until it ends or resets itself; its status is in machine->run then. */
 void machine_run(struct machine *machine);
 

@@ -59,7 +59,7 @@ static int run(const struct options *options, bool is_terminal)
 		return STATUS_PASS;
 	if (!options->no_sandbox)
 		sandbox_enter(MOST_FILES + (unsigned)options->cpus);
-	machine_start_threads(&machine);
+	run_start_threads(&machine.run);
 	if (!options->no_sandbox)
 		sandbox_filter(LOOP);
 	machine_run(&machine);

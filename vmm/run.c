@@ -8,9 +8,11 @@
 #include "crt.h"
 #include "kvm.h"
 #include "loop.h"
+#include "report.h"
 #include "sandbox.h"
 
-void run_cpu(void *opaque)
+/* The function of a vCPU's thread: its part of every run that is started, for ever. */
+static _Noreturn void run_cpu(void *opaque)
 {
 	struct vcpu *vcpu = opaque;
 	struct run *run = vcpu->guest;
@@ -18,11 +20,32 @@ void run_cpu(void *opaque)
 	if (run->sandboxed)
 		sandbox_filter(CPU);
 	for (uint32_t starts = 0;; starts++) {
-		futex_wait(&run->starts, starts);
-		vcpu_run(vcpu);
 		if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
 			futex_wake_all(&run->running);
+		futex_wait(&run->starts, starts);
+		vcpu_run(vcpu);
 	}
+}
+
+static void wait_for_cpus(struct run *run)
+{
+	uint32_t running;
+
+	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0)
+		futex_wait(&run->running, running);
+}
+
+void run_start_threads(struct run *run)
+{
+	run->running = run->cpus;
+	for (unsigned i = 0; i < run->cpus; i++) {
+		int result = thread_start(&run->vcpus[i].thread, run_cpu, &run->vcpus[i]);
+
+		if (result < 0)
+			die(status_of_error(-result), "thread of CPU %u: %s; take fewer --cpus", i,
+			    error_text(-result));
+	}
+	wait_for_cpus(run);
 }
 
 void run_start(struct run *run)
@@ -35,12 +58,9 @@ void run_start(struct run *run)
 
 void run_stop(struct run *run)
 {
-	uint32_t running;
-
 	for (unsigned i = 0; i < run->cpus; i++)
 		vcpu_kick(&run->vcpus[i]);
-	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0)
-		futex_wait(&run->running, running);
+	wait_for_cpus(run);
 }
 
 void run_hold(struct run *run)

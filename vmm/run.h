@@ -33,9 +33,8 @@ enum end {
 	RESET, /* the guest wants to be started again */
 };
 
-/* The function of a vCPU's thread: its part of every run that is started, for ever. */
-_Noreturn void run_cpu(void *vcpu);
-
+/* Starts the vCPUs' threads; when it returns each is in its sandbox, and waits for run_start. */
+void run_start_threads(struct run *run);
 /* Starts the guest on the CPUs' threads. */
 void run_start(struct run *run);
 /* Waits, once it has ended, until no CPU is in the guest any more. */

@@ -2,13 +2,14 @@
 /*
  * Namespaces, limits, capabilities and seccomp (Documentation/userspace-api/seccomp_filter.rst).
  *
- * Who calls it: main, machine.c and init.c, when all is set up. Touches what the process may do.
+ * Who calls it: main, run.c and init.c, when all is set up. Touches what the process may do.
  */
 #include "sandbox.h"
 
 #include "crt.h"
 #include "report.h"
 
+#include <asm/termbits.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -17,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -46,21 +48,25 @@ static const struct {
 	SYSCALL_LIST
 };
 
-/* What a vCPU's exits need, the most frequent first. */
-static const uint32_t cpu_requests[] = {
-	KVM_RUN,
-	KVM_IRQ_LINE,
-	KVM_GET_ONE_REG,
-	KVM_SET_VCPU_EVENTS,
-	KVM_SET_USER_MEMORY_REGION, /* the flash, when first touched */
+/* What these may ask of ioctl, the most frequent first; the event loop anything of KVM. */
+static const struct {
+	uint32_t request;
+	uint8_t role;
+} requests[] = {
+	{ KVM_RUN, CPU },
+	{ KVM_IRQ_LINE, CPU },
+	{ KVM_GET_ONE_REG, CPU },
+	{ KVM_SET_VCPU_EVENTS, CPU },
+	{ KVM_SET_USER_MEMORY_REGION, CPU }, /* the flash, when first touched */
+	{ TCSETS, INIT },
+	{ TCSBRK, INIT },
 };
 
 #define REQUEST_TYPE 0xff00 /* of an ioctl (asm-generic/ioctl.h) */
-#define TERMINAL_TYPE 0x5400
 
 /* A filter as it grows. */
 struct program {
-	struct sock_filter code[3 * ARRAY_SIZE(calls) + 2 * ARRAY_SIZE(cpu_requests) + 16];
+	struct sock_filter code[3 * ARRAY_SIZE(calls) + 2 * ARRAY_SIZE(requests) + 24];
 	unsigned short length;
 };
 
@@ -90,12 +96,12 @@ static void forbid(struct program *program)
 static void check_ioctl(struct program *program, enum role role)
 {
 	load(program, offsetof(struct seccomp_data, args[1]));
-	if (role == CPU) {
-		for (size_t i = 0; i < ARRAY_SIZE(cpu_requests); i++)
-			allow(program, cpu_requests[i]);
-	} else {
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		if (requests[i].role == role)
+			allow(program, requests[i].request);
+	if (role == LOOP) {
 		emit(program, BPF_ALU | BPF_AND | BPF_K, REQUEST_TYPE, 0);
-		allow(program, role == LOOP ? KVMIO << 8 : TERMINAL_TYPE);
+		allow(program, KVMIO << 8);
 	}
 	forbid(program);
 }
@@ -109,19 +115,36 @@ static void check_mmap(struct program *program)
 	forbid(program);
 }
 
+/* Pages are moved, never more or fewer of them: what is executed could come to cover other pages of
+ * its file. */
+static void check_mremap(struct program *program)
+{
+	for (size_t half = 0; half < sizeof(uint64_t); half += sizeof(uint32_t)) {
+		load(program, offsetof(struct seccomp_data, args[1]) + half);
+		emit(program, BPF_MISC | BPF_TAX, 0, 0);
+		load(program, offsetof(struct seccomp_data, args[2]) + half);
+		emit(program, BPF_JMP | BPF_JEQ | BPF_X, 0, 0);
+		program->code[program->length - 1].jt = 1; /* over the next */
+		forbid(program);
+	}
+	emit(program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
+}
+
 static void check(struct program *program, unsigned number, enum role role)
 {
 	unsigned short test = program->length;
 
-	if (number != SYS_ioctl && number != SYS_mmap) {
+	if (number != SYS_ioctl && number != SYS_mmap && number != SYS_mremap) {
 		allow(program, number);
 		return;
 	}
 	emit(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0);
 	if (number == SYS_ioctl)
 		check_ioctl(program, role);
-	else
+	else if (number == SYS_mmap)
 		check_mmap(program);
+	else
+		check_mremap(program);
 	program->code[test].jf = (uint8_t)(program->length - test - 1);
 }
 
@@ -196,26 +219,33 @@ static void on_forbidden(int signal, siginfo_t *info, void *context)
 
 /* ---- the rest ---- */
 
-/* An empty root in a mount namespace of its own, where the kernel allows that. */
-static void leave_files(void)
+/* The same of what only root may, and not even root everywhere: others had less to give up. */
+static bool may(long result, const char *what)
 {
-	long result = sys_unshare(CLONE_NEWNS);
-
-	if (result == -EPERM || result == -EINVAL) /* not root, or not in this kernel */
-		return;
-	must(result, "namespace");
-	must(sys_mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
-	must(sys_mount("none", "/dev", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
-	     "empty tmpfs");
-	must(sys_chroot("/dev"), "chroot");
-	must(sys_chdir("/"), "chdir");
+	if (result == -EPERM || result == -EACCES || result == -EINVAL)
+		return false;
+	must(result, what);
+	return true;
 }
 
+/* An empty root in a mount namespace of its own. */
+static void leave_files(void)
+{
+	if (may(sys_unshare(CLONE_NEWNS), "namespace") &&
+	    may(sys_mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts") &&
+	    may(sys_mount("none", "/dev", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  NULL),
+		"empty tmpfs") &&
+	    may(sys_chroot("/dev"), "chroot"))
+		must(sys_chdir("/"), "chdir");
+}
+
+/* EPERM: it is lower already. */
 static void limit(int resource, uint64_t most)
 {
 	const uint64_t limits[2] = { most, most }; /* struct rlimit64 */
 
-	must(sys_prlimit64(0, resource, limits, NULL), "prlimit");
+	may(sys_prlimit64(0, resource, limits, NULL), "prlimit");
 }
 
 /* And no way to ever gain one. 0 or negative errno. */
@@ -234,6 +264,10 @@ int sandbox_watch(uint32_t capabilities)
 {
 	int result = keep_capabilities(capabilities);
 
+	if (result == -EPERM) /* in a container PID 1 may have none */
+		result = keep_capabilities(0);
+	if (result == 0)
+		result = signal_catch(SIGSYS, on_forbidden);
 	return result < 0 ? result : install(INIT);
 }
 

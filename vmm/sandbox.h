@@ -2,7 +2,7 @@
 /*
  * What the program gives up before the guest runs: files, capabilities, system calls.
  *
- * Who uses it: main and machine.c for the monitor, init.c for the process that watches over it.
+ * Who uses it: main and run.c for the monitor, init.c for the process that watches over it.
  */
 #ifndef VMM_SANDBOX_H
 #define VMM_SANDBOX_H

@@ -2,8 +2,8 @@
 /*
  * KVM's vCPU layer: registers and the run loop.
  *
- * Who calls it: machine.c, from the vCPU's own thread. Touches the vCPU's descriptor and its
- * kvm_run mapping; MMIO goes on to the bus.
+ * Who calls it: machine.c and boot.c to set it up, run.c on the vCPU's own thread. Touches the
+ * vCPU's descriptor and its kvm_run mapping; MMIO goes on to the bus.
  */
 #include "crt.h"
 #include "kvm.h"
@@ -286,11 +286,9 @@ static void handle_exit(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	while (run_goes_on(vcpu->guest)) {
-		int result;
+	while (run_wait_if_held(vcpu->guest), run_goes_on(vcpu->guest)) {
+		int result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
 
-		run_wait_if_held(vcpu->guest);
-		result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
 		if (result == 0) {
 			handle_exit(vcpu);
 		} else if (result != -EINTR && result != -EAGAIN) {

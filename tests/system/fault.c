@@ -222,7 +222,7 @@ static int follow(pid_t command, const struct fault *fault, int which, int *coun
 		int status;
 		pid_t id = waitpid(-1, &status, __WALL);
 
-		if (id < 0 && impatient)
+		if (impatient)
 			return -1;
 		if (id < 0)
 			fail("waitpid");
@@ -235,7 +235,7 @@ static int follow(pid_t command, const struct fault *fault, int which, int *coun
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 			system_call(id, fault, which, count, outcome, calls);
 			ptrace(PTRACE_SYSCALL, id, NULL, NULL);
-		} else if (WSTOPSIG(status) == SIGTRAP || WSTOPSIG(status) == SIGSTOP) {
+		} else if (status >> 16 || WSTOPSIG(status) == SIGSTOP) {
 			ptrace(PTRACE_SYSCALL, id, NULL, NULL); /* a new thread */
 		} else {
 			ptrace(PTRACE_SYSCALL, id, NULL, (void *)(long)WSTOPSIG(status));
@@ -345,7 +345,7 @@ static const char *judge_hostile(const struct outcome *outcome)
 		       : NULL;
 }
 
-static unsigned bad;
+static unsigned bad, tried;
 
 /* All faults of one call: a row of the table. */
 static void try_call(char **command, int which, const struct outcome *wanted)
@@ -361,6 +361,7 @@ static void try_call(char **command, int which, const struct outcome *wanted)
 		run(command, fault, which, &outcome, NULL);
 		if (!outcome.tampered)
 			continue;
+		tried++;
 		verdict = is_hostile ? judge_hostile(&outcome) : judge(&outcome, wanted);
 		length += snprintf(row + length, sizeof row - (size_t)length, " %s %s", fault->name,
 				   verdict		? verdict
@@ -411,6 +412,8 @@ int main(int argc, char **argv)
 		open_terminal();
 	count = run(command, &faults[0], NEVER, &wanted, calls);
 	printf("# undisturbed: status %d, %d calls\n", wanted.status, count);
+	if (as_pid1 ? !strstr(wanted.out, "nestling: exit status 0\n") : wanted.status != 0)
+		bad++;
 	/* The last prctl puts the last thread into its sandbox. */
 	for (int i = 0; is_hostile && i < count && i < MOST_CALLS; i++)
 		if ((calls[i] & 0xffff) == SYS_prctl)
@@ -423,6 +426,7 @@ int main(int argc, char **argv)
 		if (repeats < REPEATS)
 			try_call(command, i, &wanted);
 	}
-	printf("%sok %s: %d calls\n", bad ? "not " : "", name, count);
+	printf("%sok %s: %u failures of %d calls\n", bad || !tried ? "not " : "", name, tried,
+	       count);
 	return 0;
 }

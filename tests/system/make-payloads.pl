@@ -67,7 +67,7 @@ row('image-offset-wraps', 65, 'do not fit', image(text_offset => ~0 - 0x3fffffff
 row('image-16k', 65, 'needs pages of 16 KiB', image(flags => 4));
 row('image-exact', 65, 'do not fit into 2 MiB', image(image_size => 0x180001), '-m 2M');
 row('image-no-room-for-tree', 65, 'device tree do not fit into 2 MiB',
-	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M -a ' . 'x' x 2000);
+	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M');
 
 # ---- ELF64: one segment, unless said otherwise ----
 

@@ -60,6 +60,12 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 
 /* ---- what else the console calls ---- */
 
+int write_all(int fd, const void *data, size_t size)
+{
+	return test_syscall6(SYS_write, fd, (long)data, (long)size, 0, 0, 0) == (long)size ? 0
+											   : -EIO;
+}
+
 static unsigned wakes;
 static int end_called, end_status;
 

@@ -24,7 +24,7 @@
 
 static struct sock_filter code[256];
 static unsigned length;
-static int failing; /* system call that fails with EACCES */
+static int failing, failure; /* system call that fails, and how */
 
 int signal_catch(int number, void (*handler)(int number, siginfo_t *info, void *context))
 {
@@ -42,7 +42,7 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
 	(void)d, (void)e, (void)f;
 	if (number == failing)
-		return -EACCES;
+		return -failure;
 	if (number == SYS_prctl && a == PR_SET_SECCOMP) {
 		const struct sock_fprog *program = (const struct sock_fprog *)c;
 
@@ -57,7 +57,7 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 /* What the filter says to this call (classic BPF, linux/bpf_common.h). */
 static uint32_t judge(const struct seccomp_data *data)
 {
-	uint32_t accumulator = 0;
+	uint32_t accumulator = 0, index = 0;
 
 	for (unsigned at = 0; at < length; at++) {
 		const struct sock_filter *op = &code[at];
@@ -72,6 +72,12 @@ static uint32_t judge(const struct seccomp_data *data)
 			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			at += accumulator == op->k ? op->jt : op->jf;
+			break;
+		case BPF_MISC | BPF_TAX:
+			index = accumulator;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_X:
+			at += accumulator == index ? op->jt : op->jf;
 			break;
 		case BPF_JMP | BPF_JGE | BPF_K:
 			at += accumulator >= op->k ? op->jt : op->jf;
@@ -123,8 +129,8 @@ static const struct {
 	  INIT,
 	  8,
 	  TCSETS,
-	  { SYS_ioctl, SYS_write, SYS_exit_group, SYS_wait4, SYS_rt_sigtimedwait, SYS_kill,
-	    SYS_reboot } },
+	  { SYS_ioctl, SYS_write, SYS_ppoll, SYS_exit_group, SYS_wait4, SYS_rt_sigtimedwait,
+	    SYS_kill, SYS_reboot } },
 };
 #define ROLES (sizeof roles / sizeof *roles)
 
@@ -145,7 +151,9 @@ static void test_calls(void **state)
 
 		sandbox_filter(roles[i].role);
 		for (int number = 0; number < HIGHEST; number++) {
-			bool allowed = allows(number, roles[i].request, PROT_READ);
+			/* For mremap it is the same length twice, for mmap no protection. */
+			uint64_t second = number == SYS_ioctl ? roles[i].request : 0;
+			bool allowed = allows(number, second, 0);
 
 			assert_int_equal(allowed, is_listed(roles[i].calls, number));
 			count += allowed;
@@ -168,6 +176,7 @@ static const struct {
 	{ KVM_CREATE_VM, CPU, false },
 	{ KVM_CREATE_VCPU, CPU, false },
 	{ KVM_CREATE_DEVICE, CPU, false },
+	{ TIOCSTI, INIT, false },
 	{ TIOCSTI, CPU, false },
 	{ 0, CPU, false },
 	{ KVM_SET_DEVICE_ATTR, LOOP, true },
@@ -198,6 +207,18 @@ static void test_mmap(void **state)
 	assert_true(allows(SYS_mmap, 0, PROT_NONE));
 	assert_false(allows(SYS_mmap, 0, PROT_READ | PROT_EXEC));
 	assert_false(allows(SYS_mmap, 0, PROT_READ | PROT_WRITE | PROT_EXEC));
+}
+
+/* A mapping may move, but not come to cover more or less. */
+static void test_mremap(void **state)
+{
+	(void)state;
+	sandbox_filter(LOOP);
+	assert_true(allows(SYS_mremap, 0x10000, 0x10000));
+	assert_true(allows(SYS_mremap, 5ull << 32, 5ull << 32));
+	assert_false(allows(SYS_mremap, 0x10000, 0x20000));
+	assert_false(allows(SYS_mremap, 0x20000, 0x10000));
+	assert_false(allows(SYS_mremap, 0x10000, 1ull << 32 | 0x10000));
 }
 
 /* Numbers mean something else to a process of another architecture. */
@@ -234,18 +255,25 @@ static void test_failures(void **state)
 		assert_non_null(strstr(last_report, "--no-sandbox"));
 	}
 	failing = SYS_capset;
-	assert_int_equal(sandbox_watch(0), -EACCES);
+	assert_int_equal(sandbox_watch(0), -ENOMEM);
 	failing = SYS_prctl;
-	assert_int_equal(sandbox_watch(0), -EACCES);
+	assert_int_equal(sandbox_watch(0), -ENOMEM);
 	failing = -1;
 	assert_int_equal(sandbox_watch(0), 0);
 	sandbox_enter(20);
+	/* What only root may, others do without. */
+	failure = EPERM;
+	for (i = 0; i < 3; i++) {
+		failing = calls[i];
+		sandbox_enter(20);
+	}
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	failing = -1;
+	failure = ENOMEM;
 	return 0;
 }
 
@@ -254,8 +282,8 @@ static int setup(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_calls),	 TEST(test_ioctl),    TEST(test_mmap),
-		TEST(test_architecture), TEST(test_failures),
+		TEST(test_calls),  TEST(test_ioctl),	    TEST(test_mmap),
+		TEST(test_mremap), TEST(test_architecture), TEST(test_failures),
 	};
 
 	return RUN(tests);
