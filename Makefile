@@ -23,13 +23,13 @@ endif
 # ---- what there is ----
 
 CRT := start string print thread
-DEVICES := finisher flash pl011 pl031
+DEVICES := finisher flash pl011 pl031 virtio_mmio
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
 CLAIMS := abort echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu walk
+UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
 SYSTEM_TESTS := binary console demo fault guest host hostile linux load pl011 run tools
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.

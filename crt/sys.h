@@ -29,49 +29,51 @@ enum role {
 };
 
 /*
- * Roles, name, types of arguments. rt_sigreturn is made by the vDSO, on return from a signal
- * handler.
+ * SYSCALL(how many arguments, roles, name, their types): who uses the list defines that.
+ * rt_sigreturn is made by the vDSO, on return from a signal handler.
  */
 #define SYSCALL_LIST                                                                               \
-	SYS3(CPU | LOOP | INIT, ioctl, int, unsigned long, uintptr_t)                              \
-	SYS3(CPU | LOOP | INIT, write, int, const void *, size_t)                                  \
-	SYS6(CPU | LOOP, futex, uint32_t *, int, uint32_t, const struct timespec *, uint32_t *,    \
-	     uint32_t)                                                                             \
-	SYS5(CPU | LOOP | INIT, ppoll, struct pollfd *, size_t, const struct timespec *,           \
-	     const void *, size_t)                                                                 \
-	SYS2(CPU | LOOP, clock_gettime, int, struct timespec *)                                    \
-	SYS0(CPU | LOOP, rt_sigreturn)                                                             \
-	SYS1(CPU | LOOP | INIT, exit_group, int)                                                   \
-	SYS3(LOOP, read, int, void *, size_t)                                                      \
-	SYS2(LOOP, tkill, int, int)                                                                \
-	SYS6(LOOP, mmap, uintptr_t, size_t, int, int, int, uint64_t)                               \
-	SYS3(LOOP, madvise, uintptr_t, size_t, int)                                                \
-	SYS5(LOOP, mremap, uintptr_t, size_t, size_t, int, uintptr_t)                              \
-	SYS2(LOOP, munmap, uintptr_t, size_t)                                                      \
-	SYS1(LOOP, close, int)                                                                     \
-	SYS3(LOOP, getrandom, void *, size_t, unsigned)                                            \
-	SYS4(INIT, wait4, int, int *, int, void *)                                                 \
-	SYS4(INIT, rt_sigtimedwait, const uint64_t *, void *, const struct timespec *, size_t)     \
-	SYS2(INIT, kill, int, int)                                                                 \
-	SYS4(INIT, reboot, int, int, int, const void *)                                            \
-	SYS3(BOOT, mprotect, uintptr_t, size_t, int)                                               \
-	SYS4(BOOT, openat, int, const char *, int, int)                                            \
-	SYS3(BOOT, close_range, unsigned, unsigned, unsigned)                                      \
-	SYS2(BOOT, fstat, int, void *)                                                             \
-	SYS2(BOOT, eventfd2, unsigned, int)                                                        \
-	SYS4(BOOT, rt_sigaction, int, const void *, void *, size_t)                                \
-	SYS4(BOOT, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)                      \
-	SYS0(BOOT, getpid)                                                                         \
-	SYS5(BOOT, clone, unsigned long, uintptr_t, uint32_t *, unsigned long, uint32_t *)         \
-	SYS0(BOOT, setsid)                                                                         \
-	SYS3(BOOT, mkdirat, int, const char *, int)                                                \
-	SYS5(BOOT, mount, const char *, const char *, const char *, unsigned long, const void *)   \
-	SYS1(BOOT, unshare, int)                                                                   \
-	SYS1(BOOT, chroot, const char *)                                                           \
-	SYS1(BOOT, chdir, const char *)                                                            \
-	SYS4(BOOT, prlimit64, int, int, const uint64_t *, uint64_t *)                              \
-	SYS2(BOOT, capset, void *, const void *)                                                   \
-	SYS5(BOOT, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)
+	SYSCALL(3, CPU | LOOP | INIT, ioctl, int, unsigned long, uintptr_t)                        \
+	SYSCALL(3, CPU | LOOP | INIT, write, int, const void *, size_t)                            \
+	SYSCALL(6, CPU | LOOP, futex, uint32_t *, int, uint32_t, const struct timespec *,          \
+		uint32_t *, uint32_t)                                                              \
+	SYSCALL(5, CPU | LOOP | INIT, ppoll, struct pollfd *, size_t, const struct timespec *,     \
+		const void *, size_t)                                                              \
+	SYSCALL(2, CPU | LOOP, clock_gettime, int, struct timespec *)                              \
+	SYSCALL(0, CPU | LOOP, rt_sigreturn)                                                       \
+	SYSCALL(1, CPU | LOOP | INIT, exit_group, int)                                             \
+	SYSCALL(3, LOOP, read, int, void *, size_t)                                                \
+	SYSCALL(2, LOOP, tkill, int, int)                                                          \
+	SYSCALL(6, LOOP, mmap, uintptr_t, size_t, int, int, int, uint64_t)                         \
+	SYSCALL(3, LOOP, madvise, uintptr_t, size_t, int)                                          \
+	SYSCALL(5, LOOP, mremap, uintptr_t, size_t, size_t, int, uintptr_t)                        \
+	SYSCALL(2, LOOP, munmap, uintptr_t, size_t)                                                \
+	SYSCALL(1, LOOP, close, int)                                                               \
+	SYSCALL(3, LOOP, getrandom, void *, size_t, unsigned)                                      \
+	SYSCALL(4, INIT, wait4, int, int *, int, void *)                                           \
+	SYSCALL(4, INIT, rt_sigtimedwait, const uint64_t *, void *, const struct timespec *,       \
+		size_t)                                                                            \
+	SYSCALL(2, INIT, kill, int, int)                                                           \
+	SYSCALL(4, INIT, reboot, int, int, int, const void *)                                      \
+	SYSCALL(3, BOOT, mprotect, uintptr_t, size_t, int)                                         \
+	SYSCALL(4, BOOT, openat, int, const char *, int, int)                                      \
+	SYSCALL(3, BOOT, close_range, unsigned, unsigned, unsigned)                                \
+	SYSCALL(2, BOOT, fstat, int, void *)                                                       \
+	SYSCALL(2, BOOT, eventfd2, unsigned, int)                                                  \
+	SYSCALL(4, BOOT, rt_sigaction, int, const void *, void *, size_t)                          \
+	SYSCALL(4, BOOT, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)                \
+	SYSCALL(0, BOOT, getpid)                                                                   \
+	SYSCALL(5, BOOT, clone, unsigned long, uintptr_t, uint32_t *, unsigned long, uint32_t *)   \
+	SYSCALL(0, BOOT, setsid)                                                                   \
+	SYSCALL(3, BOOT, mkdirat, int, const char *, int)                                          \
+	SYSCALL(5, BOOT, mount, const char *, const char *, const char *, unsigned long,           \
+		const void *)                                                                      \
+	SYSCALL(1, BOOT, unshare, int)                                                             \
+	SYSCALL(1, BOOT, chroot, const char *)                                                     \
+	SYSCALL(1, BOOT, chdir, const char *)                                                      \
+	SYSCALL(4, BOOT, prlimit64, int, int, const uint64_t *, uint64_t *)                        \
+	SYSCALL(2, BOOT, capset, void *, const void *)                                             \
+	SYSCALL(5, BOOT, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)
 
 /* One trap into the kernel (arm64: number in x8, arguments in x0..x5, result in x0). */
 static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
@@ -112,53 +114,54 @@ static inline long syscall_of(enum role roles, long number, long a, long b, long
 	return result;
 }
 
-#define SYS0(roles, name)                                                                          \
+#define WRAP0(roles, name)                                                                         \
 	static inline long sys_##name(void)                                                        \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, 0, 0, 0, 0, 0, 0);                            \
 	}
-#define SYS1(roles, name, A)                                                                       \
+#define WRAP1(roles, name, A)                                                                      \
 	static inline long sys_##name(A a)                                                         \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, 0, 0, 0, 0, 0);                      \
 	}
-#define SYS2(roles, name, A, B)                                                                    \
+#define WRAP2(roles, name, A, B)                                                                   \
 	static inline long sys_##name(A a, B b)                                                    \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, 0, 0, 0, 0);                \
 	}
-#define SYS3(roles, name, A, B, C)                                                                 \
+#define WRAP3(roles, name, A, B, C)                                                                \
 	static inline long sys_##name(A a, B b, C c)                                               \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, 0, 0, 0);          \
 	}
-#define SYS4(roles, name, A, B, C, D)                                                              \
+#define WRAP4(roles, name, A, B, C, D)                                                             \
 	static inline long sys_##name(A a, B b, C c, D d)                                          \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, 0, 0);    \
 	}
-#define SYS5(roles, name, A, B, C, D, E)                                                           \
+#define WRAP5(roles, name, A, B, C, D, E)                                                          \
 	static inline long sys_##name(A a, B b, C c, D d, E e)                                     \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e,  \
 				  0);                                                              \
 	}
-#define SYS6(roles, name, A, B, C, D, E, F)                                                        \
+#define WRAP6(roles, name, A, B, C, D, E, F)                                                       \
 	static inline long sys_##name(A a, B b, C c, D d, E e, F f)                                \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e,  \
 				  (long)f);                                                        \
 	}
 
+#define SYSCALL(count, ...) WRAP##count(__VA_ARGS__)
 SYSCALL_LIST
-
-#undef SYS0
-#undef SYS1
-#undef SYS2
-#undef SYS3
-#undef SYS4
-#undef SYS5
-#undef SYS6
+#undef SYSCALL
+#undef WRAP0
+#undef WRAP1
+#undef WRAP2
+#undef WRAP3
+#undef WRAP4
+#undef WRAP5
+#undef WRAP6
 
 /* ioctl, made again if a signal interrupts it: for all requests but KVM_RUN. */
 static inline long ioctl_restart(int fd, unsigned long request, uintptr_t argument)

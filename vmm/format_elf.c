@@ -13,7 +13,7 @@
 
 #include <elf.h>
 
-#define MOST_HEADERS 64 /* each is compared with each: keeps that short */
+#define MOST_SEGMENTS 64 /* each is compared with each: keeps that short */
 
 static bool elf_matches(const struct payload *payload)
 {
@@ -32,7 +32,7 @@ static void require(const struct payload *payload, bool condition, const char *w
 /* What is needed of an ELF, read once: somebody may be writing to its file. */
 struct elf {
 	unsigned count;
-	Elf64_Phdr segments[MOST_HEADERS]; /* PT_LOAD, with something in them */
+	Elf64_Phdr segments[MOST_SEGMENTS]; /* PT_LOAD, with something in them */
 };
 
 static Elf64_Ehdr read_header(const struct payload *payload)
@@ -50,7 +50,6 @@ static Elf64_Ehdr read_header(const struct payload *payload)
 	require(payload, elf.e_phentsize == sizeof(Elf64_Phdr),
 		"has program headers of an odd size");
 	require(payload, elf.e_phnum > 0, "has no program headers");
-	require(payload, elf.e_phnum <= MOST_HEADERS, "has more than 64 program headers");
 	require(payload,
 		elf.e_phoff <= payload->size &&
 			elf.e_phnum * sizeof(Elf64_Phdr) <= payload->size - elf.e_phoff,
@@ -99,17 +98,18 @@ static void read_segments(const struct payload *payload, const Elf64_Ehdr *heade
 {
 	elf->count = 0;
 	for (size_t i = 0; i < header->e_phnum; i++) {
-		Elf64_Phdr *segment = &elf->segments[elf->count];
+		Elf64_Phdr segment;
 
 		/* It may be unaligned in the file. */
-		memcpy(segment, payload->data + header->e_phoff + i * sizeof *segment,
-		       sizeof *segment);
-		require(payload, segment->p_type != PT_INTERP, "is a program for Linux");
-		if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
+		memcpy(&segment, payload->data + header->e_phoff + i * sizeof segment,
+		       sizeof segment);
+		require(payload, segment.p_type != PT_INTERP, "is a program for Linux");
+		if (segment.p_type != PT_LOAD || segment.p_memsz == 0)
 			continue;
-		check_segment(payload, segment);
-		clip(segment);
-		elf->count++;
+		require(payload, elf->count < MOST_SEGMENTS, "has more than 64 segments");
+		check_segment(payload, &segment);
+		clip(&segment);
+		elf->segments[elf->count++] = segment;
 	}
 }
 

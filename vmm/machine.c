@@ -30,6 +30,7 @@ static const struct {
 	{ &pl031_ops, RTC_BASE, RTC_SIZE, FIELD(rtc), FIELD(rtc_lock), 1 },
 	{ &finisher_ops, FINISHER_BASE, FINISHER_SIZE, FIELD(finisher), FIELD(finisher_lock), -1 },
 	{ &flash_ops, FLASH_BASE, FLASH_SIZE, FIELD(flash), FIELD(flash_lock), -1 },
+	{ &virtio_mmio_ops, VIRTIO_BASE, VIRTIO_SIZE, FIELD(virtio_lock), FIELD(virtio_lock), -1 },
 };
 
 /* The finisher's wire. A failure never looks like success: what is no exit status becomes 255. */

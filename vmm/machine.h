@@ -7,6 +7,7 @@
 #include "../devices/flash.h"
 #include "../devices/pl011.h"
 #include "../devices/pl031.h"
+#include "../devices/virtio_mmio.h"
 #include "bus.h"
 #include "kvm.h"
 #include "loop.h"
@@ -31,7 +32,7 @@ struct machine {
 	struct pl031 rtc;
 	struct finisher finisher;
 	struct flash flash;
-	struct lock uart_lock, rtc_lock, finisher_lock, flash_lock;
+	struct lock uart_lock, rtc_lock, finisher_lock, flash_lock, virtio_lock;
 	/* What the flash window shows first: what was loaded there. Size 0: nothing was. */
 	struct guest_memory flash_image;
 };

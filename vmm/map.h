@@ -25,6 +25,8 @@
 #define RTC_SPI 2
 #define FINISHER_BASE 0x090f0000
 #define FINISHER_SIZE 0x00001000
+#define VIRTIO_BASE 0x0a000000
+#define VIRTIO_SIZE 0x00004000
 #define RAM_BASE 0x40000000
 #define FLAT_OFFSET 0x00080000 /* a flat binary's place in RAM */
 

@@ -38,14 +38,9 @@ static const struct {
 	uint16_t number;
 	uint8_t roles;
 } calls[] = {
-#define SYS0(roles, name) { SYS_##name, roles },
-#define SYS1(roles, name, ...) SYS0(roles, name)
-#define SYS2 SYS1
-#define SYS3 SYS1
-#define SYS4 SYS1
-#define SYS5 SYS1
-#define SYS6 SYS1
+#define SYSCALL(count, roles, name, ...) { SYS_##name, roles },
 	SYSCALL_LIST
+#undef SYSCALL
 };
 
 /* What these may ask of ioctl, the most frequent first; the event loop anything of KVM. */

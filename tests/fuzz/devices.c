@@ -10,6 +10,7 @@
 #include "../../devices/flash.h"
 #include "../../devices/pl011.h"
 #include "../../devices/pl031.h"
+#include "../../devices/virtio_mmio.h"
 #include "../../vmm/bus.h"
 #include "../../vmm/map.h"
 #include "../../vmm/report.h"
@@ -109,6 +110,7 @@ static const struct {
 	{ &pl031_ops, &rtc, RTC_BASE, RTC_SIZE },
 	{ &finisher_ops, &finisher, FINISHER_BASE, FINISHER_SIZE },
 	{ &flash_ops, &flash, FLASH_BASE, FLASH_SIZE },
+	{ &virtio_mmio_ops, NULL, VIRTIO_BASE, VIRTIO_SIZE },
 };
 #define DEVICES (sizeof devices / sizeof *devices)
 

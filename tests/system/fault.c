@@ -66,14 +66,9 @@ static const struct {
 	const char *name;
 	int roles;
 } all_calls[512] = {
-#define SYS0(roles, name) [SYS_##name] = { #name, roles },
-#define SYS1(roles, name, ...) SYS0(roles, name)
-#define SYS2 SYS1
-#define SYS3 SYS1
-#define SYS4 SYS1
-#define SYS5 SYS1
-#define SYS6 SYS1
+#define SYSCALL(count, roles, name, ...) [SYS_##name] = { #name, roles },
 	SYSCALL_LIST
+#undef SYSCALL
 };
 
 struct outcome {

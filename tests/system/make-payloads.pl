@@ -118,7 +118,10 @@ row('elf-object', 65, 'ELF: is no executable', elf(type => 1));
 row('elf-core', 65, 'ELF: is no executable', elf(type => 4));
 row('elf-phentsize', 65, 'program headers of an odd size', elf(phentsize => 32));
 row('elf-no-headers', 65, 'ELF: has no program headers', elf(phnum => 0));
-row('elf-many-headers', 65, 'more than 64 program headers', elf(phnum => 65535));
+row('elf-many-headers', 65, 'ends within its program headers', elf(phnum => 65535));
+row('elf-many-notes', 0, 'Hello', elf(segments => [map { segment(type => $_ ? 4 : 1) } 0 .. 69]));
+row('elf-many-segments', 65, 'more than 64 segments', elf(segments => [segment(),
+	map { segment(vaddr => 0x40100000 + 16 * $_, filesz => 0, memsz => 4) } 1 .. 64]));
 row('elf-phoff', 65, 'ends within its program headers', elf(phoff => 0x10000000));
 row('elf-phoff-wraps', 65, 'ends within its program headers', elf(phoff => ~0 - 7));
 row('elf-nothing-to-load', 65, 'entered outside of its segments', elf(segments => [segment(type => 4)]));
