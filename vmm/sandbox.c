@@ -243,24 +243,30 @@ static void limit(int resource, uint64_t most)
 	may(sys_prlimit64(0, resource, limits, NULL), "prlimit");
 }
 
-/* And no way to ever gain one. 0 or negative errno. */
 static int keep_capabilities(uint32_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
 		{ .effective = kept, .permitted = kept },
 	};
-	long result = sys_capset(&header, data);
 
-	return (int)(result < 0 ? result : sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	return (int)sys_capset(&header, data);
+}
+
+/* Nor will there ever be others, whatever is executed. */
+static int gain_nothing(void)
+{
+	return (int)sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 int sandbox_watch(uint32_t capabilities)
 {
 	int result = keep_capabilities(capabilities);
 
-	if (result == -EPERM) /* in a container PID 1 may have none */
+	if (result == -EPERM) /* a container's PID 1 may have none to keep */
 		result = keep_capabilities(0);
+	if (result == 0)
+		result = gain_nothing();
 	if (result == 0)
 		result = signal_catch(SIGSYS, on_forbidden);
 	return result < 0 ? result : install(INIT);
@@ -274,4 +280,5 @@ void sandbox_enter(unsigned most_files)
 	limit(RLIMIT_NOFILE, most_files);
 	must(sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "undumpable");
 	must(keep_capabilities(0), "capabilities");
+	must(gain_nothing(), "no_new_privs");
 }
