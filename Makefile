@@ -218,11 +218,10 @@ vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSR
 
 build/unit/console.t: devices/pl011.c
 
-# Of the two the checks come first: they are quicker, and tests want the machine for themselves. Which tests
-# run at the same time is in testrules.yml.
+# Of the two the checks come first: they are quicker, and tests want the machine for themselves.
 test: $(filter check,$(MAKECMDGOALS))
 test: unit coverage system ## all tests, in one TAP summary
-	CMOCKA_MESSAGE_OUTPUT=tap prove --timer -j$(shell nproc) \
+	CMOCKA_MESSAGE_OUTPUT=tap prove --timer \
 		$(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t $(SYSTEM_TESTS:%=tests/system/%.t)
 
 # Of devices/, by their unit tests alone.

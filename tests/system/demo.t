@@ -5,7 +5,7 @@ source [file dirname [info script]]/tap.tcl
 
 start --demo linux
 see "demo: Linux boots to a prompt" "Booting Linux on physical CPU" "/ # "
-send "echo on\\ly; sleep 1000\r"
+send "sh -c 'echo on\\ly; sleep 1000'\r"
 see "demo: a command" only
 send \003
 see "demo: Ctrl-C brings the prompt back" "/ # "

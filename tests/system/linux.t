@@ -44,7 +44,7 @@ foreach gic {2 3} {
 
 	nestling $kernel --no-reboot
 	boots "keys: boots" 1
-	send "echo on\\ly; sleep 1000\r"
+	send "sh -c 'echo on\\ly; sleep 1000'\r"
 	see "keys: a job" "\nonly"
 	send \003
 	see "keys: Ctrl-C ends it" $prompt
