@@ -6,9 +6,9 @@
  * struct and its wires.
  *
  * The line is infinitely fast: a byte written to DR has left before the next access, unless the
- * line itself wants no more. As on QEMU's, whose images must run here, bytes leave even if UARTEN
- * or TXE is off, and come in if RXE is on; and an access narrower than a register, wherever in it,
- * means its lower bits.
+ * line itself wants no more. As on QEMU's, whose images must run here, bytes leave and come in even
+ * if UARTEN, TXE or RXE is off; and an access narrower than a register, wherever in it, means its
+ * lower bits.
  */
 #include "pl011.h"
 

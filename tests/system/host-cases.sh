@@ -61,6 +61,12 @@ resets() {
 check 'reset by PSCI starts afresh' 0 ' 20 start ' resets
 check 'reset by the finisher starts afresh' 0 ' 20 start ' resets -a finisher
 
+gzip -c /payloads/reset.bin >reset.gz
+unpacked_again() {
+	nestling reset.gz | head -n 20 | uniq -c | tr -s ' \n' ' '
+}
+check 'a packed payload is unpacked again, in the sandbox' 0 ' 20 start ' unpacked_again
+
 check 'bootargs of 100,000 bytes' 0 'Hello*' nestling -a "$(printf '%0100000d' 0)"
 check '--dump-dtb' 0 '' nestling -c 2 -a dumped --dump-dtb tree
 check '--dump-dtb: it is the tree' 0 '*dumped*' cat tree
