@@ -24,7 +24,7 @@ endif
 
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
-VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init load loop machine \
+VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init inspect load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
 CLAIMS := abort echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.

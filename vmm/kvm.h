@@ -68,6 +68,13 @@ void vm_destroy(struct vm *vm);
 
 #define EXIT_REASONS 38 /* of linux/kvm.h 6.1; a later one is counted as the first, "unknown" */
 
+/* An exit, with the beginning of what kvm_run said of it. */
+struct exit_record {
+	uint32_t reason;
+	uint64_t detail[3];
+};
+#define HISTORY 32 /* exits */
+
 struct vcpu {
 	int fd;
 	unsigned index;
@@ -77,7 +84,11 @@ struct vcpu {
 	struct bus *bus;
 	const struct guest_memory *memory;
 	struct run *guest;	      /* the run that it is part of */
+	uint32_t paused;	      /* a futex: 1 while its thread waits for run_resume */
+	bool frozen;		      /* and is left out by that */
 	uint64_t exits[EXIT_REASONS]; /* of all runs */
+	struct exit_record history[HISTORY];
+	uint32_t remembered; /* exits so far: the next one goes there, modulo HISTORY */
 };
 
 /* What a host may have, and a guest's CPUs then get. */

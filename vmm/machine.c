@@ -151,7 +151,7 @@ static void power_on(struct machine *machine)
 	vm_create_gic(&machine->vm, (unsigned)options->gic);
 	choose_features(machine);
 	create_cpus(machine);
-	machine->run.held = 0;
+	machine->run.gate = 0;
 	machine->bus.count = 0; /* what it has told once it does not tell again */
 	connect_wires(machine);
 	create_devices(machine, options->strict);

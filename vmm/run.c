@@ -11,6 +11,13 @@
 #include "report.h"
 #include "sandbox.h"
 
+/* A CPU is not in the guest any more. */
+static void leave(struct run *run)
+{
+	if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
+		futex_wake_all(&run->running);
+}
+
 /* The function of a vCPU's thread: its part of every run that is started, for ever. */
 static _Noreturn void run_cpu(void *opaque)
 {
@@ -20,13 +27,13 @@ static _Noreturn void run_cpu(void *opaque)
 	if (run->sandboxed)
 		sandbox_filter(CPU);
 	for (uint32_t starts = 0;; starts++) {
-		if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
-			futex_wake_all(&run->running);
+		leave(run);
 		futex_wait(&run->starts, starts);
 		vcpu_run(vcpu);
 	}
 }
 
+/* Waits until no CPU is in the guest, nor will be before it is told. */
 static void wait_for_cpus(struct run *run)
 {
 	uint32_t running;
@@ -51,39 +58,115 @@ void run_start_threads(struct run *run)
 void run_start(struct run *run)
 {
 	run->end = RUNNING;
+	if (run->starts_paused)
+		run->gate |= PAUSED;
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&run->starts);
 }
 
-void run_stop(struct run *run)
+static void kick(struct run *run)
 {
 	for (unsigned i = 0; i < run->cpus; i++)
 		vcpu_kick(&run->vcpus[i]);
+}
+
+void run_stop(struct run *run)
+{
+	kick(run);
+	wait_for_cpus(run);
+	/* Those that were paused leave now. */
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->vcpus[i].frozen = false;
+	run_resume(run);
 	wait_for_cpus(run);
 }
 
+/* ---- holding ---- */
+
 void run_hold(struct run *run)
 {
-	uint32_t free = 0;
-
-	__atomic_compare_exchange_n(&run->held, &free, 1, false, __ATOMIC_RELAXED,
-				    __ATOMIC_RELAXED);
+	__atomic_fetch_or(&run->gate, HELD, __ATOMIC_RELAXED);
 }
 
 void run_release(struct run *run)
 {
-	uint32_t held = 1;
-
-	if (__atomic_compare_exchange_n(&run->held, &held, 0, false, __ATOMIC_RELEASE,
-					__ATOMIC_RELAXED))
-		futex_wake_all(&run->held);
+	if (__atomic_fetch_and(&run->gate, ~(uint32_t)HELD, __ATOMIC_RELEASE) & HELD)
+		futex_wake_all(&run->gate);
 }
 
-void run_wait_if_held(struct run *run)
+bool run_may_enter(struct vcpu *vcpu)
 {
-	futex_wait(&run->held, 1);
+	struct run *run = vcpu->guest;
+
+	if (__atomic_load_n(&run->gate, __ATOMIC_ACQUIRE) == 0)
+		return true;
+	futex_wait(&run->gate, HELD);
+	if (run_pause_asked(run))
+		vcpu->run->immediate_exit = 1; /* even before it is kicked */
+	return run_goes_on(run);
 }
+
+/* ---- pausing ---- */
+
+void run_ask_pause(struct run *run)
+{
+	__atomic_fetch_or(&run->gate, PAUSED, __ATOMIC_SEQ_CST);
+	/* CPUs that are held finish their instruction. */
+	futex_wake_all(&run->gate);
+	loop_wake(run->wake);
+}
+
+bool run_pause_asked(const struct run *run)
+{
+	return __atomic_load_n(&run->gate, __ATOMIC_ACQUIRE) & PAUSED;
+}
+
+void run_pause(struct run *run)
+{
+	if (!run_pause_asked(run))
+		run_ask_pause(run);
+	if (!run->paused)
+		kick(run);
+	wait_for_cpus(run);
+	run->paused = true;
+}
+
+static bool resumes(const struct vcpu *vcpu)
+{
+	return vcpu->paused && !vcpu->frozen;
+}
+
+void run_resume(struct run *run)
+{
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->running += resumes(&run->vcpus[i]);
+	run->paused = false;
+	__atomic_fetch_and(&run->gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < run->cpus; i++) {
+		struct vcpu *vcpu = &run->vcpus[i];
+
+		if (resumes(vcpu)) {
+			__atomic_store_n(&vcpu->paused, 0, __ATOMIC_RELEASE);
+			futex_wake_all(&vcpu->paused);
+		}
+	}
+}
+
+void run_wait_if_paused(struct vcpu *vcpu)
+{
+	for (;;) {
+		/* Whoever asks for a pause after this kicks after that: it stays set then. */
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		if (!(__atomic_load_n(&vcpu->guest->gate, __ATOMIC_SEQ_CST) & PAUSED))
+			return;
+		vcpu->paused = 1;
+		leave(vcpu->guest);
+		futex_wait(&vcpu->paused, 1);
+	}
+}
+
+/* ---- ending ---- */
 
 void run_end(struct run *run, enum end end, int status)
 {
@@ -96,7 +179,7 @@ void run_end(struct run *run, enum end end, int status)
 		return;
 	run->status = status;
 	/* Nobody holds an ended run: those who might let go of it are gone, too. */
-	__atomic_store_n(&run->held, 2, __ATOMIC_RELEASE);
-	futex_wake_all(&run->held);
+	__atomic_fetch_or(&run->gate, OVER, __ATOMIC_RELEASE);
+	futex_wake_all(&run->gate);
 	loop_wake(run->wake); /* which stops the CPUs */
 }

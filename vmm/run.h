@@ -20,11 +20,20 @@ struct run {
 	int status; /* of ENDED */
 	struct vcpu *vcpus;
 	unsigned cpus;
-	int wake;	/* eventfd of the event loop */
-	bool sandboxed; /* its threads give up the system calls that they do not need */
-	uint32_t held; /* a futex: 1 while CPUs shall not enter the guest, 2 once they never will */
-	uint32_t starts;  /* a futex: of the guest so far */
-	uint32_t running; /* a futex: CPUs that are in this run still */
+	int wake;	    /* eventfd of the event loop */
+	bool sandboxed;	    /* its threads give up the system calls that they do not need */
+	uint32_t gate;	    /* a futex, of enum gate */
+	uint32_t starts;    /* a futex: of the guest so far */
+	uint32_t running;   /* a futex: CPUs that are in this run still, and not paused */
+	bool paused;	    /* all CPUs are; the event loop's alone */
+	bool starts_paused; /* as well */
+};
+
+/* Bits of the gate between an exit of a CPU and its next entry. */
+enum gate {
+	HELD = 1,   /* CPUs wait: the console cannot take what they might print */
+	OVER = 2,   /* nobody waits any more: the run has ended */
+	PAUSED = 4, /* CPUs finish the instruction that exited, and then wait */
 };
 
 enum end {
@@ -47,8 +56,21 @@ void run_end(struct run *run, enum end end, int status);
 /* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
 void run_hold(struct run *run);
 void run_release(struct run *run);
+/* Lets a vCPU's thread wait, if it is to. False if the run has ended. */
+bool run_may_enter(struct vcpu *vcpu);
+
+/*
+ * A pause is for looking at the guest: its CPUs stand between two instructions, their registers are
+
+ * what the guest would see, and may be changed. Anyone may ask for it; the event loop completes it,
+ * and ends it for all CPUs but those that are `frozen`.
+ */
+void run_ask_pause(struct run *run);
+bool run_pause_asked(const struct run *run);
+void run_pause(struct run *run);
+void run_resume(struct run *run);
 /* A vCPU's thread waits here, if it is to. */
-void run_wait_if_held(struct run *run);
+void run_wait_if_paused(struct vcpu *vcpu);
 
 /* May the guest still run? What other threads wrote before they ended it is seen after a no. */
 static inline bool run_goes_on(const struct run *run)

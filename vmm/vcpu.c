@@ -6,43 +6,17 @@
  * vCPU's descriptor and its kvm_run mapping; MMIO goes on to the bus.
  */
 #include "crt.h"
+#include "inspect.h"
 #include "kvm.h"
 #include "map.h"
 #include "report.h"
 #include "sys.h"
-#include "walk.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 
 #define PPI_INTID 16 /* interrupt id of the first private peripheral interrupt */
-#define REGISTER_U64 (KVM_REG_ARM64 | KVM_REG_SIZE_U64)
-#define CORE_REGISTER(field) (REGISTER_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(field))
-#define ESR_EL1 ARM64_SYS_REG(3, 0, 5, 2, 0)
-#define FAR_EL1 ARM64_SYS_REG(3, 0, 6, 0, 0)
-#define SCTLR_EL1 ARM64_SYS_REG(3, 0, 1, 0, 0)
-#define TTBR0_EL1 ARM64_SYS_REG(3, 0, 2, 0, 0)
-#define TTBR1_EL1 ARM64_SYS_REG(3, 0, 2, 0, 1)
-#define TCR_EL1 ARM64_SYS_REG(3, 0, 2, 0, 2)
-#define MPIDR_EL1 ARM64_SYS_REG(3, 0, 0, 0, 5)
-#define ID_AA64MMFR0_EL1 ARM64_SYS_REG(3, 0, 0, 7, 0)
-
-static uint64_t get_register(const struct vcpu *vcpu, uint64_t id)
-{
-	uint64_t value = 0;
-	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
-
-	kvm_call(vcpu->fd, KVM_GET_ONE_REG, &reg);
-	return value;
-}
-
-static void set_register(const struct vcpu *vcpu, uint64_t id, uint64_t value)
-{
-	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
-
-	kvm_call(vcpu->fd, KVM_SET_ONE_REG, &reg);
-}
 
 void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct vm *vm,
 		 unsigned index, const struct cpu_features *features, struct bus *bus,
@@ -104,13 +78,13 @@ void vcpu_start_pmu(const struct vcpu *vcpu)
  */
 static void start_counter(const struct vcpu *vcpu)
 {
-	set_register(vcpu, KVM_REG_ARM_TIMER_CNT, counter_value() + counter_frequency());
+	register_set(vcpu, KVM_REG_ARM_TIMER_CNT, counter_value() + counter_frequency());
 }
 
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree)
 {
-	set_register(vcpu, CORE_REGISTER(regs.regs[0]), device_tree.address);
-	set_register(vcpu, CORE_REGISTER(regs.pc), entry.address);
+	register_set(vcpu, CORE_REGISTER(regs.regs[0]), device_tree.address);
+	register_set(vcpu, CORE_REGISTER(regs.pc), entry.address);
 	start_counter(vcpu);
 }
 
@@ -124,9 +98,9 @@ void vcpu_destroy(struct vcpu *vcpu)
 static void dump(const struct vcpu *vcpu)
 {
 	report("guest: pc %#lx pstate %#lx ESR_EL1 %#lx FAR_EL1 %#lx",
-	       get_register(vcpu, CORE_REGISTER(regs.pc)),
-	       get_register(vcpu, CORE_REGISTER(regs.pstate)), get_register(vcpu, ESR_EL1),
-	       get_register(vcpu, FAR_EL1));
+	       register_get(vcpu, CORE_REGISTER(regs.pc)),
+	       register_get(vcpu, CORE_REGISTER(regs.pstate)), register_get(vcpu, ESR_EL1),
+	       register_get(vcpu, FAR_EL1));
 }
 
 /* An access outside of RAM (api.rst, KVM_EXIT_MMIO): `data` is little-endian, `len` bytes of it. */
@@ -164,24 +138,6 @@ static void handle_system_event(struct vcpu *vcpu)
 	}
 }
 
-/* What stands at this virtual address of the guest's; 0, which is no instruction, if nothing does.
- */
-static uint32_t instruction_at(const struct vcpu *vcpu, uint64_t pc)
-{
-	struct translation regime = {
-		.sctlr = get_register(vcpu, SCTLR_EL1),
-		.tcr = get_register(vcpu, TCR_EL1),
-		.ttbr0 = get_register(vcpu, TTBR0_EL1),
-		.ttbr1 = get_register(vcpu, TTBR1_EL1),
-	};
-	gpa_t at;
-	uint32_t *instruction = walk(&regime, vcpu->memory, pc, &at)
-					? memory_at(vcpu->memory, at, sizeof *instruction)
-					: NULL;
-
-	return instruction ? *instruction : 0;
-}
-
 /*
  * A load or store outside of RAM for which the CPU gives no syndrome (write-back, pair, vector):
  * what it was cannot be told without reading the guest's code, so the guest gets an external abort.
@@ -191,21 +147,17 @@ static void handle_no_syndrome(struct vcpu *vcpu)
 	struct kvm_vcpu_events events = { .exception.ext_dabt_pending = 1 };
 
 	if (vcpu->bus->strict || bus_report_once(vcpu->bus, GPA(vcpu->run->arm_nisv.fault_ipa))) {
-		uint64_t pc = get_register(vcpu, CORE_REGISTER(regs.pc));
+		uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
+		uint32_t instruction = 0; /* which is none, if it cannot be read */
 
+		inspect_memory(vcpu, VIEW_VIRTUAL, pc, &instruction, sizeof instruction, false);
 		report("guest: pc %#lx: access at %#llx by instruction %#08x, without syndrome: "
 		       "external abort",
-		       pc, vcpu->run->arm_nisv.fault_ipa, instruction_at(vcpu, pc));
+		       pc, vcpu->run->arm_nisv.fault_ipa, instruction);
 	}
 	if (vcpu->bus->strict)
 		run_end(vcpu->bus->strict, ENDED, STATUS_PAYLOAD);
 	kvm_call(vcpu->fd, KVM_SET_VCPU_EVENTS, &events);
-}
-
-/* A signal came: the loop sees whether the guest still runs. */
-static void handle_interrupted(struct vcpu *vcpu)
-{
-	(void)vcpu;
 }
 
 /*
@@ -228,7 +180,7 @@ static const struct {
 	EXIT(IRQ_WINDOW_OPEN, NULL),
 	EXIT(SHUTDOWN, NULL),
 	EXIT(FAIL_ENTRY, NULL),
-	EXIT(INTR, handle_interrupted),
+	EXIT(INTR, NULL),
 	EXIT(SET_TPR, NULL),
 	EXIT(TPR_ACCESS, NULL),
 	EXIT(S390_SIEIC, NULL),
@@ -273,6 +225,15 @@ static void handle_unhandled(struct vcpu *vcpu)
 	run_end(vcpu->guest, ENDED, STATUS_INTERNAL);
 }
 
+/* It goes to the end of the history with what became of it: the value that was read. */
+static void remember(struct vcpu *vcpu)
+{
+	struct exit_record *record = &vcpu->history[vcpu->remembered++ % HISTORY];
+
+	record->reason = vcpu->run->exit_reason;
+	memcpy(record->detail, &vcpu->run->hw, sizeof record->detail);
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	unsigned reason = vcpu->run->exit_reason;
@@ -282,21 +243,33 @@ static void handle_exit(struct vcpu *vcpu)
 		exits[reason].handle(vcpu);
 	else
 		handle_unhandled(vcpu);
+	remember(vcpu);
+}
+
+/* Lets the guest run until it exits. False if it was kicked instead, or does not go on. */
+static bool enter(struct vcpu *vcpu)
+{
+	int result;
+
+	if (!run_may_enter(vcpu))
+		return false;
+	result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
+	if (result == 0)
+		return true;
+	if (result != -EINTR && result != -EAGAIN) {
+		report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
+		dump(vcpu);
+		run_end(vcpu->guest, ENDED, status_of_error(-result));
+	}
+	return false;
 }
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	while (run_wait_if_held(vcpu->guest), run_goes_on(vcpu->guest)) {
-		int result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
-
-		if (result == 0) {
+	while (run_goes_on(vcpu->guest)) {
+		run_wait_if_paused(vcpu);
+		while (enter(vcpu))
 			handle_exit(vcpu);
-		} else if (result != -EINTR && result != -EAGAIN) {
-			report("KVM_RUN: %s; the host's kernel log may say more",
-			       error_text(-result));
-			dump(vcpu);
-			run_end(vcpu->guest, ENDED, status_of_error(-result));
-		}
 	}
 }
 
@@ -339,10 +312,10 @@ void vcpu_report_exits(const struct vcpu *vcpu)
 
 uint64_t vcpu_affinity(const struct vcpu *vcpu)
 {
-	return get_register(vcpu, MPIDR_EL1) & 0xff00ffffff;
+	return register_get(vcpu, MPIDR_EL1) & 0xff00ffffff;
 }
 
 uint64_t vcpu_memory_features(const struct vcpu *vcpu)
 {
-	return get_register(vcpu, ID_AA64MMFR0_EL1);
+	return register_get(vcpu, ID_AA64MMFR0_EL1);
 }

@@ -84,12 +84,12 @@ void run_end(struct run *run, enum end end, int status)
 
 void run_hold(struct run *run)
 {
-	run->held = 1;
+	run->gate |= HELD;
 }
 
 void run_release(struct run *run)
 {
-	run->held = 0;
+	run->gate &= ~HELD;
 }
 
 void vcpu_report_exits(const struct vcpu *vcpu)
@@ -204,19 +204,19 @@ static void test_stall(void **state)
 	assert_int_equal(sent, CONSOLE_OUTPUT / 2);
 	assert_int_equal(wakes, 1);
 	assert_true(console_has_output(&console));
-	assert_int_equal(run.held, 0);
-	while (!run.held) /* it goes on all the same */
+	assert_int_equal(run.gate, 0);
+	while (!run.gate) /* it goes on all the same */
 		put(0, (uint8_t)(sent++ % 251));
 	assert_int_equal(sent, CONSOLE_OUTPUT - CONSOLE_SPARE);
 	for (unsigned cpu = 0; cpu < CONSOLE_SPARE; cpu++) /* every CPU has a byte under way */
 		put(0, (uint8_t)(sent++ % 251));
 	assert_int_equal(shown, 0);
-	run.held = 0; /* a new run, after a reset */
+	run.gate = 0; /* a new run, after a reset */
 	console_connect(&console, &uart, &uart_lock, &run);
-	assert_int_equal(run.held, 1);
+	assert_int_equal(run.gate, 1);
 	writable = true;
 	console_flush(&console);
-	assert_int_equal(run.held, 0);
+	assert_int_equal(run.gate, 0);
 	assert_int_equal(get(0x18) & 0x20, 0);
 	assert_false(console_has_output(&console));
 	put(0, (uint8_t)(sent++ % 251));

@@ -2,8 +2,7 @@
 /* vmm/vcpu.c against a KVM that exits for every reason there is. */
 #include "reports.h"
 
-#include "../../vmm/kvm.h"
-#include "../../vmm/walk.h"
+#include "../../vmm/inspect.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,17 +21,6 @@ static unsigned runs;	  /* KVM_RUN calls so far */
 static int run_result;	  /* of the first one; later ones exit with a shutdown */
 static unsigned injected; /* external aborts */
 
-static long one_reg(const struct kvm_one_reg *reg)
-{
-	uint64_t *value = (uint64_t *)(uintptr_t)reg->addr;
-
-	*value = reg->id == (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE |
-			     KVM_REG_ARM_CORE_REG(regs.pc))
-			 ? PC
-			 : SYNDROME;
-	return 0;
-}
-
 static long kvm_run(void)
 {
 	if (runs++ == 0)
@@ -46,8 +34,6 @@ int kvm_try(int fd, unsigned long request, uintptr_t argument)
 {
 	(void)fd;
 	switch (request) {
-	case KVM_GET_ONE_REG:
-		return (int)one_reg((const struct kvm_one_reg *)argument);
 	case KVM_SET_VCPU_EVENTS:
 		injected += ((const struct kvm_vcpu_events *)argument)->exception.ext_dabt_pending;
 		return 0;
@@ -92,22 +78,27 @@ bool bus_report_once(struct bus *bus, gpa_t at)
 
 static uint32_t instruction = 0xa9402c0a;
 
-bool walk(const struct translation *regime, const struct guest_memory *memory, uint64_t address,
-	  gpa_t *at)
+uint64_t register_get(const struct vcpu *vcpu, uint64_t id)
 {
-	(void)memory;
-	assert_int_equal(regime->tcr, SYNDROME);
-	assert_int_equal(address, PC);
-	*at = GPA(0x1000);
-	return true;
+	(void)vcpu;
+	return id == CORE_REGISTER(regs.pc) ? PC : SYNDROME;
 }
 
-void *memory_at(const struct guest_memory *memory, gpa_t at, uint64_t length)
+void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value)
 {
-	(void)memory;
-	assert_int_equal(at.address, 0x1000);
-	assert_int_equal(length, sizeof instruction);
-	return &instruction;
+	(void)vcpu, (void)id, (void)value;
+}
+
+size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address, void *buffer,
+		      size_t size, bool is_write)
+{
+	(void)vcpu;
+	assert_int_equal(view, VIEW_VIRTUAL);
+	assert_int_equal(address, PC);
+	assert_int_equal(size, sizeof instruction);
+	assert_false(is_write);
+	memcpy(buffer, &instruction, size);
+	return size;
 }
 
 uint64_t counter_value(void)
@@ -150,9 +141,14 @@ void run_end(struct run *run, enum end end, int status)
 	run->status = status;
 }
 
-void run_wait_if_held(struct run *run)
+bool run_may_enter(struct vcpu *vcpu)
 {
-	assert_int_equal(run->held, 0);
+	return vcpu->guest->end == RUNNING;
+}
+
+void run_wait_if_paused(struct vcpu *vcpu)
+{
+	(void)vcpu;
 }
 
 /* Runs a vCPU whose first KVM_RUN returns this with this reason. */
@@ -181,6 +177,7 @@ static const char *const names[] = {
 	NAME(KVM_EXIT_HYPERCALL),
 	NAME(KVM_EXIT_DEBUG),
 	NAME(KVM_EXIT_HLT),
+	NAME(KVM_EXIT_INTR),
 	NAME(KVM_EXIT_IRQ_WINDOW_OPEN),
 	NAME(KVM_EXIT_SHUTDOWN),
 	NAME(KVM_EXIT_FAIL_ENTRY),
