@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDEXPANSION:
 .DEFAULT_GOAL := all
 
 ifneq ($(words $(CURDIR)),1)
@@ -26,7 +27,9 @@ CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init inspect load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
-CLAIMS := abort echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
+# For seeing inside of a guest: not in the program that ships, but in the one that developers run.
+INSIDE := debug dump gdb gdb_line
+CLAIMS := abort debug echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
@@ -35,13 +38,16 @@ SYSTEM_TESTS := binary console demo fault guest host hostile linux load pl011 ru
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments devices loaders tree
 
-OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) \
-	build/vmm/bundle.o
+# Either program is linked from these and what its name begins with.
+OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) build/vmm/bundle.o
+build/nestling_OBJECTS := $(OBJECTS) $(VMM:%=build/vmm/%.o)
+build/nestling-inside_OBJECTS := $(OBJECTS) $(VMM:%=build/inside/%.o) $(INSIDE:%=build/inside/%.o)
+PROGRAMS := build/nestling build/nestling-inside
 
 .PHONY: FORCE coverage all run test unit system check format clean help tools-build tools-run tools-test \
 	tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
-all: build/nestling build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
+all: build/rootfs.cpio build/rootfs-inside.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
 run: ## boot a host in QEMU and the bundled payload in it
 	./qemu-run.sh
@@ -108,16 +114,21 @@ OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -fomit-frame-pointer -fno-mov
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
-DIALECT := -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' $(INCLUDES)
-CFLAGS := $(DIALECT) $(WARNINGS) $(OPTIMIZE) -g -fPIE -fvisibility=hidden -fno-common \
+DIALECT = -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' -DINSIDE=$(inside) $(INCLUDES)
+inside := 0
+build/inside/%: inside := 1
+CFLAGS = $(DIALECT) $(WARNINGS) $(OPTIMIZE) -g -fPIE -fvisibility=hidden -fno-common \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -mbranch-protection=standard -mno-outline-atomics
 LDFLAGS := $(OPTIMIZE) -static-pie -nostdlib -nostartfiles -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro \
 	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-T,crt/program.lds
 
+compile = $(call say,CC)mkdir -p $(@D) && $(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
 build/%.o: %.c Makefile | $(SYSROOT)/.complete
-	@mkdir -p $(@D)
-	$(call say,CC)$(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(compile)
+
+build/inside/%.o: vmm/%.c Makefile | $(SYSROOT)/.complete
+	$(compile)
 
 # libfdt's own loops need no help from gcc to become calls of memcpy; string.c's must not.
 build/crt/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
@@ -141,8 +152,8 @@ build/machine.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
 	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P $< | \
 		dtc -I dts -O dtb -o $@ -
 
-build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
-	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
+$(PROGRAMS:%=%.debug): %.debug: $$(%_OBJECTS) crt/program.lds Makefile
+	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $($*_OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
 
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
@@ -152,7 +163,7 @@ build/fault: tests/system/fault.c crt/sys.h Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
 
 # Without symbols and sections, and with its relocations in the form that crt/start.c reads.
-build/nestling build/thread-test: build/%: build/%.debug tools/strip.pl
+$(PROGRAMS) build/thread-test: build/%: build/%.debug tools/strip.pl
 	$(call say,STRIP)tools/strip.pl $(CROSS_COMPILE)readelf $< $@ && chmod +x $@
 
 # ---- what runs in the guest ----
@@ -192,7 +203,7 @@ build/payloads/%.bin: build/payloads/%.elf
 # ---- tests ----
 
 # The same sources natively, under sanitizers; crt's get a prefix, the machine's libc is their oracle.
-UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
+UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DINSIDE=1 -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 CRT_UNIT_CFLAGS := $(UNIT_CFLAGS) -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns \
 	-include tests/unit/rename.h
@@ -206,7 +217,6 @@ build/unit/crt.a: build/unit/crt-print.o build/unit/crt-string.o
 
 # A test links the source that it is about; what else that needs is a stand-in in the test.
 unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c) build/unit/crt.a)
-.SECONDEXPANSION:
 $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_source,%) \
 		tests/unit/unit.h tests/unit/reports.h Makefile | tools-test $(SYSROOT)/.complete
 	@mkdir -p $(@D)
@@ -283,22 +293,24 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
+VMM_FILES := $(VMM:%=vmm/%.c) $(INSIDE:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
+check: inside := 1
 check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 	clang-format --dry-run --Werror $(C_FILES)
-	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM:%=vmm/%.c) tests/system/thread-test.c \
+	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES) tests/system/thread-test.c \
 		tests/system/fault.c -- $(TIDY_FLAGS) $(DIALECT)
-	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM:%=vmm/%.c); do \
+	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
 	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
 	$(TIDY) $(filter-out %/vcpu.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
 	$(TIDY) tests/unit/vcpu.c $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
-		--std=c11 -Icrt -DVERSION='""' crt devices vmm payloads
+		--std=c11 -Icrt -DVERSION='""' -DINSIDE=1 crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 
 format: tools-check ## bring the C files into form
@@ -309,12 +321,15 @@ format: tools-check ## bring the C files into form
 build/rootfs.cpio: rootfs/nestling.list rootfs/pack.sh build/nestling
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
+build/rootfs-inside.cpio: rootfs/inside.list rootfs/pack.sh build/nestling-inside
+	$(call say,PACK)rootfs/pack.sh $@ <$<
+
 build/guest-rootfs.cpio: rootfs/guest.list rootfs/test-init rootfs/pack.sh | $(SYSROOT)/.complete
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
-build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh build/nestling \
+build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh $(PROGRAMS) \
 		build/thread-test $(CLAIMS:%=build/payloads/%.bin)
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
--include $(OBJECTS:.o=.d) $(wildcard build/unit/*.d)
+-include $(sort $(foreach program,$(PROGRAMS),$($(program)_OBJECTS:.o=.d))) $(wildcard build/unit/*.d)
 .SECONDARY:

@@ -14,6 +14,7 @@ build=$top/build
 : "${HOST_APPEND:=quiet loglevel=1}"
 : "${QEMU:=qemu-system-aarch64}"
 : "${QEMU_EXTRA:=}"
+: "${GDB_PORT:=1234}"
 : "${KERNEL:=$build/sysroot/vmlinuz}"
 
 help() {
@@ -27,6 +28,7 @@ help() {
 		all ARGUMENTs; -h shows which it takes. Files among them are packed along, and so is a
 		payload of this tree by its name (see payloads/). Exits with the guest's status.
 
+		--gdb     lets gdb debug the guest: gdb-multiarch -ex 'target remote :$GDB_PORT'
 		--demo    Linux in Linux: the guest is the host's kernel, with busybox to its prompt
 		--shell   boots busybox to a prompt instead, with nestling in its path
 		--script  boots busybox, runs SCRIPT in it and exits with its status
@@ -40,6 +42,7 @@ help() {
 		  HOST_APPEND=$HOST_APPEND
 		  QEMU=$QEMU
 		  QEMU_EXTRA=$QEMU_EXTRA
+		  GDB_PORT=$GDB_PORT
 		  KERNEL=$KERNEL
 		HOST_APPEND goes to the host's kernel, QEMU_EXTRA to QEMU. Ctrl-A x ends the guest, Ctrl-A h
 		says what else there is; Ctrl-] x ends QEMU itself.
@@ -53,7 +56,7 @@ fail() {
 
 # ---- what shall run: nestling as PID 1, or busybox ----
 
-rootfs=rootfs.cpio init=/linuxrc demo=()
+rootfs=rootfs-inside.cpio init=/linuxrc demo=()
 case ${1-} in
 --help)
 	help
@@ -106,12 +109,17 @@ pack() {
 	packed=/$name
 }
 
-arguments=()
+arguments=() gdb=()
 previous=
 for argument in "${demo[@]}" "$@"; do
 	packed=
 	prefix=
 	case $argument in
+	--gdb) # over a second serial port of the host
+		gdb=(-device "pci-serial,chardev=gdb"
+			-chardev "socket,id=gdb,host=localhost,port=$GDB_PORT,server=on,wait=off")
+		argument=--gdb=/dev/ttyS0
+		;;
 	--initrd=* | --dtb=*) prefix=${argument%%=*}= ;;
 	-i?*) prefix=-i ;;
 	esac
@@ -149,7 +157,7 @@ mkfifo "$work/keys" "$work/console"
 # shellcheck disable=SC2086 # QEMU_EXTRA is a list
 "$QEMU" -machine "$machine" -cpu "$HOST_CPU" -smp "$HOST_SMP" -m "$HOST_MEMORY" \
 	-nographic -echr 29 -nic none -no-reboot -kernel "$KERNEL" -initrd "$work/initrd" \
-	-append "$command_line" $QEMU_EXTRA <"$work/keys" >"$work/console" 9<&- &
+	-append "$command_line" "${gdb[@]}" $QEMU_EXTRA <"$work/keys" >"$work/console" 9<&- &
 qemu=$!
 "$top/tools/host-console.pl" "$token" "$work/keys" "$work/console" <&0 9<&- &
 console=$!

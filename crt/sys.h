@@ -26,6 +26,8 @@ enum role {
 	CPU = 1,  /* a vCPU's thread */
 	LOOP = 2, /* the event loop's, which also makes the guest anew when that resets itself */
 	INIT = 4, /* the process that watches over the monitor */
+	DEBUGGER = 8, /* the event loop's, under --gdb */
+	DUMPER = 16,  /* the event loop's, under --dump-core */
 };
 
 /*
@@ -55,6 +57,11 @@ enum role {
 		size_t)                                                                            \
 	SYSCALL(2, INIT, kill, int, int)                                                           \
 	SYSCALL(4, INIT, reboot, int, int, int, const void *)                                      \
+	SYSCALL(4, DUMPER, pwrite64, int, const void *, size_t, uint64_t)                          \
+	SYSCALL(4, DEBUGGER, accept4, int, void *, void *, int)                                    \
+	SYSCALL(3, BOOT, socket, int, int, int)                                                    \
+	SYSCALL(3, BOOT, bind, int, const void *, size_t)                                          \
+	SYSCALL(2, BOOT, listen, int, int)                                                         \
 	SYSCALL(3, BOOT, mprotect, uintptr_t, size_t, int)                                         \
 	SYSCALL(4, BOOT, openat, int, const char *, int, int)                                      \
 	SYSCALL(3, BOOT, close_range, unsigned, unsigned, unsigned)                                \

@@ -8,6 +8,7 @@
  */
 #include "console.h"
 
+#include "dump.h"
 #include "kvm.h"
 #include "loop.h"
 #include "report.h"
@@ -173,6 +174,19 @@ static void reset(struct console *console)
 	run_end(console->run, RESET, 0);
 }
 
+#if INSIDE
+static void dump_guest(struct console *console)
+{
+	struct run *run = console->run;
+	bool was_paused = run->paused;
+
+	run_pause(run);
+	dump(run);
+	if (!was_paused)
+		run_resume(run);
+}
+#endif
+
 static void help(struct console *console);
 
 /* What follows Ctrl-A; another Ctrl-A sends itself. */
@@ -181,9 +195,13 @@ static const struct {
 	const char *help;
 	void (*act)(struct console *console);
 } commands[] = {
-	{ 'h', "this help", help },	   { 'x', "end", end },
-	{ 'r', "reset the guest", reset }, { 's', "statistics", statistics },
-	{ 'c', "statistics", statistics }, { 'b', "send a break", send_break },
+	{ 'h', "this help", help },	      { 'x', "end", end },
+	{ 'r', "reset the guest", reset },    { 's', "statistics", statistics },
+	{ 'c', "statistics", statistics },    { 'b', "send a break", send_break },
+#if INSIDE
+	{ 'd', "dump the CPUs", dump_guest },
+#endif
+
 };
 
 static void help(struct console *console)

@@ -9,6 +9,7 @@
 #include "init.h"
 
 #include "crt.h"
+#include "gdb.h"
 #include "report.h"
 #include "sandbox.h"
 #include "sys.h"
@@ -25,10 +26,10 @@
 
 /*
  * Opens a file for each of the descriptors 0, 1 and 2 that is closed (open takes the lowest), and
- * closes all others: whoever started us may have left something open. Negative errno if that cannot
- * be done.
+ * closes all others but the one that is kept: whoever started us may have left something open.
+ * Negative errno if that cannot be done.
  */
-static long settle_files(const char *path)
+static long settle_files(const char *path, int kept)
 {
 	long fd;
 
@@ -37,7 +38,10 @@ static long settle_files(const char *path)
 		if (fd < 0)
 			fd = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
 	} while (fd >= 0 && fd <= 2);
-	return sys_close_range(3, ~0u, 0);
+	if (kept < 3)
+		return sys_close_range(3, ~0u, 0);
+	fd = kept > 3 ? sys_close_range(3, (unsigned)kept - 1, 0) : 0;
+	return fd < 0 ? fd : sys_close_range((unsigned)kept + 1, ~0u, 0);
 }
 
 /* /dev/kvm and the console are all that is needed of a file system. */
@@ -164,7 +168,8 @@ bool init_start(const struct options *options)
 
 	if (is_pid1)
 		mount_devices();
-	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null");
+	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null",
+			      INSIDE ? gdb_inherited(options->gdb) : -1);
 	if (result < 0 && !is_pid1 && !options->no_sandbox)
 		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
 		    error_text((int)-result));

@@ -43,6 +43,13 @@ const struct system_register system_registers[] = {
 	{ "AMAIR_EL1", SYSTEM(3, 0, 10, 3, 0) },
 };
 
+bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
+
+	return kvm_try(vcpu->fd, KVM_GET_ONE_REG, (uintptr_t)&reg) == 0;
+}
+
 uint64_t register_get(const struct vcpu *vcpu, uint64_t id)
 {
 	uint64_t value = 0;
@@ -62,7 +69,7 @@ void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value)
 uint64_t register_general(const struct vcpu *vcpu, unsigned n)
 {
 	/* They follow one another as gdb numbers them; ids count 32-bit words. */
-	uint64_t id = CORE_REGISTER(regs.regs[0]) + n * 2;
+	uint64_t id = CORE_REGISTER(regs.regs[0]) + n * 2ul;
 
 	if (id != CORE_REGISTER(regs.sp))
 		return id;

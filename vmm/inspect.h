@@ -39,7 +39,9 @@ struct system_register {
 #define SYSTEM_REGISTERS 28
 extern const struct system_register system_registers[SYSTEM_REGISTERS];
 
-/* KVM_GET_ONE_REG and KVM_SET_ONE_REG of a 64-bit register; one that there must be. */
+/* KVM_GET_ONE_REG and KVM_SET_ONE_REG of a 64-bit register; of one that the host may lack (false),
+ * and of those that there must be. */
+bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value);
 uint64_t register_get(const struct vcpu *vcpu, uint64_t id);
 void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value);
 

@@ -86,6 +86,7 @@ struct vcpu {
 	struct run *guest;	      /* the run that it is part of */
 	uint32_t paused;	      /* a futex: 1 while its thread waits for run_resume */
 	bool frozen;		      /* and is left out by that */
+	bool stepping, stopped;	      /* for a debugger: by an exit, to be told of it */
 	uint64_t exits[EXIT_REASONS]; /* of all runs */
 	struct exit_record history[HISTORY];
 	uint32_t remembered; /* exits so far: the next one goes there, modulo HISTORY */
@@ -113,6 +114,8 @@ void vcpu_run(struct vcpu *vcpu);
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);
+/* What KVM's header calls this exit, without KVM_EXIT_. */
+const char *exit_name(unsigned reason);
 /* Says on standard error how often it has exited, and why. */
 void vcpu_report_exits(const struct vcpu *vcpu);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */

@@ -5,6 +5,7 @@
  */
 #include "loop.h"
 
+#include "gdb.h"
 #include "report.h"
 #include "sys.h"
 
@@ -84,6 +85,7 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		{ .fd = loop->wake, .events = POLLIN },
 		{ .fd = console_wants_input(loop->console) ? 0 : -1, .events = POLLIN },
 		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
+		{ .fd = INSIDE && loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
 	};
 	struct timespec timeout = {
 		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
@@ -102,12 +104,16 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		console_read(loop->console);
 	if (fds[2].revents)
 		console_flush(loop->console);
+	if (INSIDE && fds[3].revents)
+		gdb_input(loop->gdb);
 }
 
 void loop_run(struct loop *loop)
 {
 	while (run_goes_on(loop->run)) {
 		console_feed(loop->console);
+		if (INSIDE && loop->gdb && run_pause_asked(loop->run) && !loop->run->paused)
+			gdb_stopped(loop->gdb);
 		wait(loop, expire_timers(loop));
 	}
 }

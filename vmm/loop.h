@@ -28,6 +28,7 @@ struct loop {
 	int wake; /* eventfd: something has changed */
 	struct run *run;
 	struct console *console;
+	struct gdb *gdb; /* NULL: none was asked for */
 	struct loop_timer timers[LOOP_TIMERS];
 };
 

@@ -8,6 +8,8 @@
 
 #include "console.h"
 #include "crt.h"
+#include "dump.h"
+#include "gdb.h"
 #include "map.h"
 #include "report.h"
 #include "sys.h"
@@ -184,7 +186,8 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 		.console = console,
 		.run = { .vcpus = (struct vcpu *)vcpus,
 			 .cpus = cpus,
-			 .sandboxed = !options->no_sandbox },
+			 .sandboxed = !options->no_sandbox,
+			 .core = INSIDE ? dump_open_core(options->dump_core) : -1 },
 	};
 	loop_create(&machine->loop, &machine->run, console);
 	power_on(machine);
@@ -192,9 +195,13 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 
 void machine_run(struct machine *machine)
 {
+	if (INSIDE && machine->loop.gdb)
+		gdb_start(machine->loop.gdb);
 	run_start(&machine->run);
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
+	if (INSIDE && machine->run.broken)
+		dump(&machine->run);
 }
 
 void machine_reset(struct machine *machine)

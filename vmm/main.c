@@ -7,6 +7,7 @@
 #include "boot.h"
 #include "console.h"
 #include "crt.h"
+#include "gdb.h"
 #include "init.h"
 #include "kvm.h"
 #include "load.h"
@@ -36,8 +37,9 @@ static int version(void)
 	return STATUS_PASS;
 }
 
-/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd. */
-#define MOST_FILES 9
+/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd,
+ * gdb's, core. */
+#define MOST_FILES 12
 
 /* Starts the guest again, from nothing, as often as it resets itself. */
 static int run(const struct options *options, bool is_terminal)
@@ -46,6 +48,8 @@ static int run(const struct options *options, bool is_terminal)
 	struct boot boot;
 	struct console console;
 	struct machine machine;
+	struct gdb gdb;
+	int status;
 
 	boot_open(&boot, options);
 	kvm_open(&kvm);
@@ -53,7 +57,13 @@ static int run(const struct options *options, bool is_terminal)
 	console_create(&console, is_terminal);
 	if (options->status_token)
 		dprintf(1, "\036nestling: %s ready\n", options->status_token);
+	if (INSIDE && options->gdb)
+		gdb_open(&gdb, options->gdb, options->gdb_wait);
 	machine_create(&machine, &kvm, &console, options);
+	if (INSIDE && options->gdb) {
+		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image);
+		machine.loop.gdb = &gdb;
+	}
 	boot_load(&boot, &machine);
 	if (options->dump_dtb)
 		return STATUS_PASS;
@@ -61,15 +71,19 @@ static int run(const struct options *options, bool is_terminal)
 		sandbox_enter(MOST_FILES + (unsigned)options->cpus);
 	run_start_threads(&machine.run);
 	if (!options->no_sandbox)
-		sandbox_filter(LOOP);
+		sandbox_filter(LOOP | (options->gdb ? DEBUGGER : 0) |
+			       (options->dump_core ? DUMPER : 0));
 	machine_run(&machine);
 	while (machine.run.end == RESET && !options->no_reboot) {
 		machine_reset(&machine);
 		boot_load(&boot, &machine);
 		machine_run(&machine);
 	}
+	status = machine.run.end == RESET ? STATUS_RESET : machine.run.status;
+	if (INSIDE && options->gdb)
+		gdb_finish(&gdb, status);
 	console_finish(&console);
-	return machine.run.end == RESET ? STATUS_RESET : machine.run.status;
+	return status;
 }
 
 #define MOST_OWN_OPTIONS 32 /* words of a bundled payload's; what is beyond is an error */

@@ -48,6 +48,15 @@ static const struct option {
 	  FIELD(no_reboot), 0, FLAG },
 	{ "strict", "", "end when the guest touches an address that nothing backs", 0, 0,
 	  FIELD(strict), 0, FLAG },
+#if INSIDE
+	{ "dump-core", "FILE",
+	  "where Ctrl-A d, or an end that nobody expects, leaves a core for gdb", 0, 0,
+	  FIELD(dump_core), 0, STRING },
+	{ "gdb", "LINE", "let gdb debug the guest: TTY, fd:N or unix:PATH", 0, 0, FIELD(gdb), 0,
+	  STRING },
+	{ "gdb-wait", "", "hold the guest at its first instruction for it", 0, 0, FIELD(gdb_wait),
+	  0, FLAG },
+#endif
 	{ "no-sandbox", "", "keep what the guest's monitor would give up, for debugging it", 0, 0,
 	  FIELD(no_sandbox), 0, FLAG },
 	{ "probe", "", "say what this host's KVM offers", 0, 0, FIELD(probe), 0, FLAG },

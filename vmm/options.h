@@ -12,12 +12,14 @@ struct options {
 	const char *status_token; /* what PID 1's last line begins with */
 	uint64_t memory;	  /* bytes of RAM */
 	uint64_t cpus;
-	uint64_t gic;	      /* version 2 or 3; 0: what the host has */
-	const char *initrd;   /* file; NULL: none */
-	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
-	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
+	uint64_t gic;	       /* version 2 or 3; 0: what the host has */
+	const char *initrd;    /* file; NULL: none */
+	const char *dtb;       /* file that replaces the bundled device tree; NULL: none does */
+	const char *dump_dtb;  /* file to write the tree to, instead of running; NULL: run */
+	const char *gdb;       /* line to a debugger; NULL: none */
+	const char *dump_core; /* file for a core dump; NULL: none */
 	bool no_pmu, no_sve, no_pauth;
-	bool no_sandbox, no_reboot, strict, probe, list, help, version;
+	bool no_sandbox, no_reboot, strict, gdb_wait, probe, list, help, version;
 };
 
 /* What holds where nothing is said. */

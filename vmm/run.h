@@ -25,6 +25,8 @@ struct run {
 	uint32_t gate;	    /* a futex, of enum gate */
 	uint32_t starts;    /* a futex: of the guest so far */
 	uint32_t running;   /* a futex: CPUs that are in this run still, and not paused */
+	bool broken;	    /* it has ended because a CPU could not go on */
+	int core;	    /* file for a core dump; -1: none */
 	bool paused;	    /* all CPUs are; the event loop's alone */
 	bool starts_paused; /* as well */
 };

@@ -92,9 +92,9 @@ static void check_ioctl(struct program *program, enum role role)
 {
 	load(program, offsetof(struct seccomp_data, args[1]));
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-		if (requests[i].role == role)
+		if (requests[i].role & role)
 			allow(program, requests[i].request);
-	if (role == LOOP) {
+	if (role & LOOP) {
 		emit(program, BPF_ALU | BPF_AND | BPF_K, REQUEST_TYPE, 0);
 		allow(program, KVMIO << 8);
 	}

@@ -94,13 +94,15 @@ void vcpu_destroy(struct vcpu *vcpu)
 	sys_close(vcpu->fd);
 }
 
-/* Where the guest stands, for a message about why it cannot go on. */
-static void dump(const struct vcpu *vcpu)
+/* It cannot go on: the event loop says where it stands. */
+static void give_up(struct vcpu *vcpu, enum status status)
 {
 	report("guest: pc %#lx pstate %#lx ESR_EL1 %#lx FAR_EL1 %#lx",
 	       register_get(vcpu, CORE_REGISTER(regs.pc)),
 	       register_get(vcpu, CORE_REGISTER(regs.pstate)), register_get(vcpu, ESR_EL1),
 	       register_get(vcpu, FAR_EL1));
+	vcpu->guest->broken = true;
+	run_end(vcpu->guest, ENDED, status);
 }
 
 /* An access outside of RAM (api.rst, KVM_EXIT_MMIO): `data` is little-endian, `len` bytes of it. */
@@ -133,8 +135,7 @@ static void handle_system_event(struct vcpu *vcpu)
 		break;
 	default:
 		report("KVM_EXIT_SYSTEM_EVENT of unknown type %u", vcpu->run->system_event.type);
-		dump(vcpu);
-		run_end(vcpu->guest, ENDED, STATUS_INTERNAL);
+		give_up(vcpu, STATUS_INTERNAL);
 	}
 }
 
@@ -160,6 +161,13 @@ static void handle_no_syndrome(struct vcpu *vcpu)
 	kvm_call(vcpu->fd, KVM_SET_VCPU_EVENTS, &events);
 }
 
+/* A breakpoint, a watchpoint or a step: the event loop hands it to the debugger. */
+static void handle_debug(struct vcpu *vcpu)
+{
+	vcpu->stopped = true;
+	run_ask_pause(vcpu->guest);
+}
+
 /*
  * Every reason of the kernel's ABI (linux/kvm.h). What has no handler cannot be the guest's doing
  * on arm64 with what we ask of KVM; it ends the run under its name.
@@ -174,7 +182,7 @@ static const struct {
 	EXIT(EXCEPTION, NULL),
 	EXIT(IO, NULL),
 	EXIT(HYPERCALL, NULL),
-	EXIT(DEBUG, NULL),
+	EXIT(DEBUG, INSIDE ? handle_debug : NULL),
 	EXIT(HLT, NULL),
 	EXIT(MMIO, handle_mmio),
 	EXIT(IRQ_WINDOW_OPEN, NULL),
@@ -213,16 +221,19 @@ static const struct {
 _Static_assert(ARRAY_SIZE(exits) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_NOTIFY + 1,
 	       "a row for every exit reason of 6.1");
 
+const char *exit_name(unsigned reason)
+{
+	return reason < ARRAY_SIZE(exits) ? exits[reason].name : "newer than 6.1";
+}
+
 /* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
 static void handle_unhandled(struct vcpu *vcpu)
 {
 	unsigned reason = vcpu->run->exit_reason;
-	const char *name = reason < ARRAY_SIZE(exits) ? exits[reason].name : "newer than 6.1";
 
-	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason, name,
+	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason, exit_name(reason),
 	       vcpu->run->hw.hardware_exit_reason);
-	dump(vcpu);
-	run_end(vcpu->guest, ENDED, STATUS_INTERNAL);
+	give_up(vcpu, STATUS_INTERNAL);
 }
 
 /* It goes to the end of the history with what became of it: the value that was read. */
@@ -243,7 +254,8 @@ static void handle_exit(struct vcpu *vcpu)
 		exits[reason].handle(vcpu);
 	else
 		handle_unhandled(vcpu);
-	remember(vcpu);
+	if (INSIDE)
+		remember(vcpu);
 }
 
 /* Lets the guest run until it exits. False if it was kicked instead, or does not go on. */
@@ -258,8 +270,7 @@ static bool enter(struct vcpu *vcpu)
 		return true;
 	if (result != -EINTR && result != -EAGAIN) {
 		report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
-		dump(vcpu);
-		run_end(vcpu->guest, ENDED, status_of_error(-result));
+		give_up(vcpu, status_of_error(-result));
 	}
 	return false;
 }
@@ -267,7 +278,8 @@ static bool enter(struct vcpu *vcpu)
 void vcpu_run(struct vcpu *vcpu)
 {
 	while (run_goes_on(vcpu->guest)) {
-		run_wait_if_paused(vcpu);
+		if (INSIDE)
+			run_wait_if_paused(vcpu);
 		while (enter(vcpu))
 			handle_exit(vcpu);
 	}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Claim: a debugger can stop the guest at a symbol, step it, watch and change its variables, on all
+ * its CPUs, and the guest's own BRKs stay its own. Ends with the status that a debugger has put
+ * into `verdict`.
+ */
+#include "guest.h"
+
+#define ESR_BRK 0x3c
+#define OWN_BRKS 3
+
+static volatile unsigned rounds, verdict = 1, other_cpu_runs;
+static unsigned own_brks;
+
+void guest_exception(struct frame *frame)
+{
+	check(frame->esr >> 26 == ESR_BRK && (frame->esr & 0xffff) == 0x123);
+	check(frame->elr == (frame->elr & ~3ul));
+	own_brks++;
+	frame->elr += 4;
+}
+
+void guest_interrupt(unsigned intid)
+{
+	(void)intid;
+}
+
+static void __attribute__((noinline)) round_begins(unsigned number)
+{
+	__asm__ volatile("" ::"r"(number) : "memory");
+}
+
+void guest_secondary(unsigned index)
+{
+	(void)index;
+	other_cpu_runs = 1;
+	for (;;)
+		;
+}
+
+void guest_main(const void *device_tree)
+{
+	catch_exceptions();
+	for (unsigned cpu = 1; cpu < tree_cpus(device_tree); cpu++)
+		check(psci(PSCI_CPU_ON, cpu, (uintptr_t)secondary_start, cpu) == 0);
+	for (unsigned i = 0; i < OWN_BRKS; i++) {
+		round_begins(i);
+		__asm__ volatile("brk	#0x123" ::: "memory");
+		rounds++;
+	}
+	check(own_brks == OWN_BRKS);
+	print("rounds: ");
+	print_decimal(rounds);
+	print("\n");
+	finish(verdict);
+}
