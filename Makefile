@@ -33,7 +33,7 @@ CLAIMS := abort debug echo el fault forge gic hello initrd lines memory reset rt
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
-SYSTEM_TESTS := binary console demo fault guest host hostile linux load pl011 run tools
+SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments devices loaders tree
@@ -67,7 +67,7 @@ endif
 
 RUN_TOOLS := qemu-system-aarch64:qemu-system-arm
 TEST_TOOLS := gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/libfdt.h:libfdt-dev \
-	/usr/include/cmocka.h:libcmocka-dev /usr/include/zlib.h:zlib1g-dev prove:perl expect:expect
+	/usr/include/cmocka.h:libcmocka-dev /usr/include/zlib.h:zlib1g-dev prove:perl expect:expect gdb-multiarch:gdb-multiarch
 FUZZ_TOOLS := clang:clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux:libclang-rt-14-dev
 CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck
 
@@ -295,7 +295,7 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
 VMM_FILES := $(VMM:%=vmm/%.c) $(INSIDE:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
-	$(filter-out %/demo.t %/linux.t,$(wildcard tests/*/*.t))
+	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 

@@ -142,7 +142,7 @@ static void dump_cpu(const struct vcpu *vcpu)
 /* ---- for gdb ---- */
 
 /* One CPU's note of a core file (linux/elfcore.h, struct elf_prstatus of arm64). */
-struct status_note {
+struct __attribute__((packed)) status_note {
 	Elf64_Nhdr header;
 	char name[8];
 	uint32_t signal[8];
@@ -152,6 +152,7 @@ struct status_note {
 	uint64_t is_valid;
 };
 #define STATUS_SIZE 392
+_Static_assert(sizeof(struct status_note) == 12 + 8 + STATUS_SIZE, "no padding");
 
 /* What the file begins with; the notes follow, and the guest's RAM at a page. */
 struct core {

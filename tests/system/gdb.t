@@ -1,0 +1,116 @@
+#!/usr/bin/expect -f
+# SPDX-License-Identifier: MIT
+# gdb on the guest: a payload on two CPUs, then Linux; dumps, and a core file.
+source [file dirname [info script]]/tap.tcl
+
+set work [exec mktemp -d]
+set prompt "/ # "
+
+# A port that is free: it was a moment ago.
+proc free_port {} {
+	set socket [socket -server {} 0]
+	set port [lindex [fconfigure $socket -sockname] 2]
+	close $socket
+	return $port
+}
+
+# debugger COMMAND...: what gdb says to them, once it is connected.
+proc debugger {args} {
+	global env
+	set words {}
+	foreach command $args { lappend words -ex $command }
+	catch {
+		exec timeout -k 5 120 gdb-multiarch -nx -batch -ex "set confirm off" -ex "set remotetimeout 60" \
+			-ex "set tcp connect-timeout 60" {*}$words </dev/null 2>@1
+	} said
+	return $said
+}
+
+# says NAME TEXT REGULAR-EXPRESSION...: the text has them, in this order.
+proc says {name text args} {
+	set at 0
+	foreach wanted $args {
+		if {![regexp -indices -start $at -- $wanted $text where]} {
+			report 0 $name
+			puts "# wanted: $wanted"
+			foreach line [split $text \n] { puts "# $line" }
+			return
+		}
+		set at [expr {[lindex $where 1] + 1}]
+	}
+	report 1 $name
+}
+
+set env(GDB_PORT) [free_port]
+set target "target remote :$env(GDB_PORT)"
+
+# ---- a payload ----
+
+foreach gic {2 3} {
+	set env(HOST_GIC) $gic
+	start --gdb --gdb-wait --cpus 2 debug
+	set said [debugger "file build/payloads/debug.elf" $target \
+		"break round_begins" continue "print number" "print/x \$x0" "print/x \$SCTLR_EL1" "print/x \$cpsr" \
+		"info threads" "print other_cpu_runs" stepi "info symbol \$pc" \
+		"watch rounds" continue continue "delete" \
+		"thread 2" "print/x \$MPIDR_EL1" "set var \$v3 = 0x123456789" "print/x \$v3" "thread 1" "print/x \$v3" \
+		"monitor virtual" "monitor nonsense" "x/1xw &verdict" "set var verdict = 42" "hbreak print_decimal" \
+		"continue" "print value" "info breakpoints" "continue"]
+	says "GICv$gic: stops at a symbol, with its argument in x0" $said \
+		{hit Breakpoint 1, round_begins \(number=} {\$1 = 0} {\$2 = 0x0}
+	says "GICv$gic: SCTLR_EL1 and PSTATE by name" $said {\$3 = 0xc50078} {\$4 = 0x[46]00003c5}
+	says "GICv$gic: two CPUs, and both run" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)} {\$5 = 1}
+	says "GICv$gic: steps an instruction" $said {(round_begins|guest_main)[^\n]* in section .text}
+	says "GICv$gic: watches a variable" $said {watchpoint 2: rounds} "Old value = 0\nNew value = 1"
+	says "GICv$gic: registers of the other CPU" $said {\$6 = 0x80000001}
+	says "GICv$gic: vector registers, each CPU's own" $said {\$7 = 0x123456789} {\$8 = 0x0}
+	says "GICv$gic: monitor says what it knows" $said {reset: start} {physical: }
+	says "GICv$gic: hardware breakpoint" $said {hit Breakpoint 3, [^\n]*print_decimal \(value=} { = 3}
+	says "GICv$gic: the end, with the status that gdb has set" $said {exited with code 052}
+	see "GICv$gic: output" "rounds: 3"
+	end "GICv$gic: status" 42
+}
+set env(HOST_GIC) 2
+
+# ---- Linux ----
+
+start --demo linux --gdb --cpus 2 --append "console=ttyAMA0 quiet nokaslr"
+see "Linux: boots, and nobody asks it to stop" $prompt
+send "echo start_kernel at \$(grep ' start_kernel\$' /proc/kallsyms)\r"
+expect -re {start_kernel at ([0-9a-f]+) T start_kernel.*/ # } { set start_kernel 0x$expect_out(1,string) }
+set said [debugger $target "info threads" "monitor reset" "maintenance flush register-cache" \
+	"print/x \$pc" "break *$start_kernel" continue "print/x \$pc" "info threads" \
+	"print/x \$SCTLR_EL1 & 1" "delete" detach]
+says "Linux: has two threads" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)}
+says "Linux: is reset, and starts where its Image does" $said {\$1 = 0x40[0-9a-f]00000}
+says "Linux: stops at start_kernel, which was not mapped when it was asked to" $said \
+	{hit Breakpoint 1} "\\\$2 = $start_kernel" {CPU 0} {CPU 1 off} {\$3 = 0x1}
+see "Linux: boots again" $prompt
+send poweroff\r
+end "Linux: poweroff" 0
+
+# ---- a dump, a core file ----
+
+start --shell
+see "dump: the host boots" $prompt
+send "nestling-inside --memory 2M --dump-core /tmp/core /payloads/spin.bin; echo stat\\us \$?\r"
+see "dump: the guest runs" "spinning\n"
+send \001d
+see "dump: Ctrl-A d says where the CPU is" "CPU 0 at EL1" " pc 0000000040080" "SCTLR_EL1 " "backtrace: 40080" \
+	"code:" "KVM_EXIT_MMIO"
+send \001x
+see "dump: and ends nothing" "status 130" $prompt
+match_max 1000000
+send "gzip -c /tmp/core | base64; echo e\\nd\r"
+expect -re {base64; echo e.*?\n(.*)\nend} { set core [string map {\r {}} $expect_out(1,string)] }
+exec base64 -d >$work/core.gz <<$core
+exec gunzip $work/core.gz
+set said [debugger "file build/payloads/spin.elf" "core-file $work/core" "info threads" "x/i \$pc" \
+	"print/x \$sp" "x/1i _start"]
+says "dump: gdb opens the core" $said {\* 1 +[^\n]* in (guest_main|print\w*) \(} {=> 0x40080[0-9a-f]+ <(guest_main|print)} {\$1 = 0x4008} \
+	{<_start>:\tmov}
+send "exit 3\r"
+end "dump: the host ends" 3
+
+file delete -force $work
+plan
