@@ -87,6 +87,26 @@ void run_hold(struct run *run)
 	run->gate |= HELD;
 }
 
+void run_pause(struct run *run)
+{
+	assert_false(run->paused);
+	run->paused = true;
+}
+
+void run_resume(struct run *run)
+{
+	assert_true(run->paused);
+	run->paused = false;
+}
+
+static unsigned dumps;
+
+void dump(const struct run *run)
+{
+	assert_true(run->paused);
+	dumps++;
+}
+
 void run_release(struct run *run)
 {
 	run->gate &= ~HELD;
@@ -293,6 +313,9 @@ static void test_escape(void **state)
 	assert_int_equal(get(0), 0x500); /* break */
 	TYPE(CTRL_A "r");
 	assert_int_equal(end_called, RESET);
+	TYPE(CTRL_A "d");
+	assert_int_equal(dumps, 1);
+	assert_false(run.paused);
 	TYPE(CTRL_A "s" CTRL_A "x");
 	assert_int_equal(end_called, ENDED);
 	assert_int_equal(end_status, STATUS_ESCAPE);
