@@ -4,6 +4,7 @@
 
 #include "../../vmm/console.h"
 #include "../../vmm/kvm.h"
+#include "../../vmm/dump.h"
 #include "../../vmm/loop.h"
 
 #include <errno.h>
