@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory and strings, as ISO C 7.24 and POSIX have them: what gcc calls on its own, what libfdt
- * needs, what vmm/ uses. Byte loops but where payloads are copied or cleared: that is megabytes.
+ * needs, what vmm/ uses. Byte loops but where much is moved: payloads, and libfdt makes room.
  *
  * Who uses it: everybody. Touches only what it is given.
  */
@@ -35,6 +35,8 @@ void *memmove(void *to, const void *from, size_t size)
 	 */
 	if (t <= f || t >= f + size)
 		return memcpy(to, from, size);
+	for (; size >= 8; size -= 8)
+		*(word_t *)(t + size - 8) = *(const word_t *)(f + size - 8);
 	while (size--)
 		t[size] = f[size];
 	return to;

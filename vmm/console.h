@@ -22,19 +22,21 @@ struct console {
 	struct lock *uart_lock;
 	struct run *run;
 
-	/* Input that waits: under the UART's lock. */
-	uint8_t input[CONSOLE_INPUT];
+	/* Input that waits, below: under the UART's lock. */
 	unsigned input_first, input_count;
 	/* The event loop's alone. */
 	bool input_closed, escape, is_terminal;
 
-	/* Output that waits: under the lock. */
+	/* Output that waits, below: under the lock. */
 	struct lock lock;
-	uint8_t output[CONSOLE_OUTPUT];
 	unsigned output_first, output_count;
 	bool is_file;			/* output never stalls */
 	bool discard;			/* the user has ended it: what comes now is nobody's */
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
+
+	/* Not set before they are used. */
+	uint8_t input[CONSOLE_INPUT];
+	uint8_t output[CONSOLE_OUTPUT];
 };
 
 /* Looks at standard output; if input is a terminal it is made raw: every key is the guest's. */
