@@ -30,6 +30,15 @@ __asm__(".pushsection .note.bti, \"a\", %note\n"
 	"	.word	0xc0000000, 4, 1, 0\n" /* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI */
 	".popsection\n");
 
+/* All that is kept of what ld writes for a dynamic linker: the mark that tells readelf, file and
+ * the like a program from a library (ELF gABI, figure 5-10: d_tag, d_val). */
+__asm__(".pushsection .dynamic.pie, \"a\"\n"
+	"	.balign	8\n"
+	"	.quad	0x6ffffffb, 0x08000000\n" /* DT_FLAGS_1: DF_1_PIE */
+	"	.quad	0, 0\n"			  /* DT_NULL */
+	".popsection\n");
+_Static_assert(DT_FLAGS_1 == 0x6ffffffb && DF_1_PIE == 0x08000000, "the numbers above");
+
 static const Elf64_auxv_t *auxiliary_vector;
 
 /* Read by code that gcc emits into every function with an array; libfdt's objects share it. */
