@@ -105,6 +105,16 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #endif
 }
 
+static inline long syscall_restart(long a, long b, long c, long d, long e, long f, long number)
+{
+	long result;
+
+	do
+		result = syscall6(number, a, b, c, d, e, f);
+	while (result == -EINTR);
+	return result;
+}
+
 /*
  * A call that a signal has interrupted is made again, unless it is one of those that wait for
  * something and have to look whether that is still wanted: they are all of role CPU or INIT. Of
@@ -113,44 +123,58 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 static inline long syscall_of(enum role roles, long number, long a, long b, long c, long d, long e,
 			      long f)
 {
-	long result;
+	if (roles & (CPU | INIT) || number == SYS_close)
+		return syscall6(number, a, b, c, d, e, f);
+	/* All in the registers that the kernel takes them in. */
+	return syscall_restart(a, b, c, d, e, f, number);
+}
 
-	do
-		result = syscall6(number, a, b, c, d, e, f);
-	while (!(roles & (CPU | INIT)) && number != SYS_close && result == -EINTR);
-	return result;
+/* For an argument that a call does not have: whatever the register holds, it is not set. */
+static inline long none(void)
+{
+	long any = 0;
+
+#ifdef __aarch64__
+	__asm__ volatile("" : "=r"(any));
+#endif
+	return any;
 }
 
 #define WRAP0(roles, name)                                                                         \
 	static inline long sys_##name(void)                                                        \
 	{                                                                                          \
-		return syscall_of(roles, SYS_##name, 0, 0, 0, 0, 0, 0);                            \
+		return syscall_of(roles, SYS_##name, none(), none(), none(), none(), none(),       \
+				  none());                                                         \
 	}
 #define WRAP1(roles, name, A)                                                                      \
 	static inline long sys_##name(A a)                                                         \
 	{                                                                                          \
-		return syscall_of(roles, SYS_##name, (long)a, 0, 0, 0, 0, 0);                      \
+		return syscall_of(roles, SYS_##name, (long)a, none(), none(), none(), none(),      \
+				  none());                                                         \
 	}
 #define WRAP2(roles, name, A, B)                                                                   \
 	static inline long sys_##name(A a, B b)                                                    \
 	{                                                                                          \
-		return syscall_of(roles, SYS_##name, (long)a, (long)b, 0, 0, 0, 0);                \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, none(), none(), none(),     \
+				  none());                                                         \
 	}
 #define WRAP3(roles, name, A, B, C)                                                                \
 	static inline long sys_##name(A a, B b, C c)                                               \
 	{                                                                                          \
-		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, 0, 0, 0);          \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, none(), none(),    \
+				  none());                                                         \
 	}
 #define WRAP4(roles, name, A, B, C, D)                                                             \
 	static inline long sys_##name(A a, B b, C c, D d)                                          \
 	{                                                                                          \
-		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, 0, 0);    \
+		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, none(),   \
+				  none());                                                         \
 	}
 #define WRAP5(roles, name, A, B, C, D, E)                                                          \
 	static inline long sys_##name(A a, B b, C c, D d, E e)                                     \
 	{                                                                                          \
 		return syscall_of(roles, SYS_##name, (long)a, (long)b, (long)c, (long)d, (long)e,  \
-				  0);                                                              \
+				  none());                                                         \
 	}
 #define WRAP6(roles, name, A, B, C, D, E, F)                                                       \
 	static inline long sys_##name(A a, B b, C c, D d, E e, F f)                                \
