@@ -29,6 +29,11 @@ unsigned long getauxval(unsigned long type);
 uint64_t counter_value(void);
 uint64_t counter_frequency(void);
 
+/* ---- string.c ---- */
+
+/* The string with this number, from 0 on, of those that stand one behind the other. */
+const char *string_in_row(const char *row, size_t number);
+
 /* ---- print.c ---- */
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory and strings, as ISO C 7.24 and POSIX have them: what gcc calls on its own, what libfdt
- * needs, what vmm/ uses. Byte loops but where much is moved: payloads, and libfdt makes room.
+ * needs, what vmm/ uses; and tables of texts. Byte loops but where much is moved: payloads, and libfdt makes room.
  *
  * Who uses it: everybody. Touches only what it is given.
  */
@@ -97,6 +97,13 @@ int strncmp(const char *left, const char *right, size_t most)
 int strcmp(const char *left, const char *right)
 {
 	return strncmp(left, right, SIZE_MAX);
+}
+
+const char *string_in_row(const char *row, size_t number)
+{
+	while (number--)
+		row += strlen(row) + 1;
+	return row;
 }
 
 char *strchr(const char *string, int character)
