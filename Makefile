@@ -109,8 +109,9 @@ export REALGCC := $(CROSS_COMPILE)gcc
 MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
 
 # What the program refers to lies within 1 MiB: an address takes one instruction. Freestanding, gcc may yet
-# know what memcpy and the like do: small ones need no call.
-OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -fomit-frame-pointer -fno-move-loop-invariants
+# know what memcpy and the like do: small ones need no call. Functions like printf need save no vectors.
+OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -mgeneral-regs-only -fomit-frame-pointer \
+	-fno-move-loop-invariants -fno-tree-scev-cprop
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
