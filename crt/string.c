@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory and strings, as ISO C 7.24 and POSIX have them: what gcc calls on its own, what libfdt
- * needs, what vmm/ uses; and tables of texts. Byte loops but where much is moved: payloads, and libfdt makes room.
+ * Memory and strings, as ISO C 7.24 and POSIX have them, and tables of texts: what gcc calls on its
+ * own, what libfdt needs, what vmm/ uses. Byte loops but where much is moved: payloads are copied,
+ * and libfdt makes room.
  *
  * Who uses it: everybody. Touches only what it is given.
  */
