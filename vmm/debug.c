@@ -21,13 +21,17 @@
 
 /* Exceptions that end KVM_RUN (Arm ARM, D17.2.37), from a lower exception level. */
 #define CLASS_WATCHPOINT 0x34
+#define CLASS_BKPT 0x38 /* BRK of AArch32 */
 
 #define PSTATE_KEPT 0xf1400000 /* NZCV, DIT and PAN stay through an exception */
 #define PSTATE_PAN 0x00400000
+#define PSTATE_SS 0x00200000ull /* KVM's, of a step */
+#define PSTATE_AARCH32 0x10
 #define PSTATE_EL1H 5
 #define SCTLR_SPAN 0x00800000
 #define VECTOR_SP_EL1 0x200
 #define VECTOR_EL0 0x400
+#define VECTOR_AARCH32 0x600
 
 void debug_create(struct debug *debug, struct run *run, const struct vm *vm)
 {
@@ -45,78 +49,102 @@ static bool is_watchpoint(const struct point *point)
 	return point->kind >= WRITE_WATCHPOINT;
 }
 
+/* Does it take one of the CPU's registers? A software breakpoint where no memory is does. */
+static bool is_hardware(const struct point *point)
+{
+	return point->kind != SOFTWARE_BREAKPOINT || !point->in_memory;
+}
+
 static unsigned count_hardware(const struct debug *debug, bool watchpoints)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < debug->count; i++)
-		count += debug->points[i].kind != SOFTWARE_BREAKPOINT &&
+		count += is_hardware(&debug->points[i]) &&
 			 is_watchpoint(&debug->points[i]) == watchpoints;
 	return count;
 }
 
-/* Writes an instruction where a software breakpoint is. */
-static bool patch(const struct vcpu *vcpu, const struct point *point, uint32_t instruction)
+/* What is, or shall be, in the memory that a software breakpoint was put into. */
+static bool access_code(const struct vcpu *vcpu, const struct point *point, uint32_t *instruction,
+			bool is_write)
 {
-	return inspect_memory(vcpu, VIEW_VIRTUAL, point->address, &instruction, INSTRUCTION,
-			      true) == INSTRUCTION;
+	return inspect_memory(vcpu, VIEW_PHYSICAL, point->at.address, instruction, INSTRUCTION,
+			      is_write) == INSTRUCTION;
 }
 
-static bool read_instruction(const struct vcpu *vcpu, struct point *point)
+static void put_brk(const struct vcpu *vcpu, struct point *point)
 {
-	return inspect_memory(vcpu, VIEW_VIRTUAL, point->address, &point->instruction, INSTRUCTION,
-			      false) == INSTRUCTION;
+	uint32_t brk = BRK;
+
+	point->in_memory = inspect_translate(vcpu, point->address, &point->at) &&
+			   access_code(vcpu, point, &point->instruction, false) &&
+			   access_code(vcpu, point, &brk, true);
+}
+
+/* Where it was put, wherever the address leads by now. What else is there is the guest's own. */
+static void take_brk(const struct vcpu *vcpu, struct point *point)
+{
+	uint32_t there;
+
+	if (point->in_memory && access_code(vcpu, point, &there, false) && there == BRK)
+		access_code(vcpu, point, &point->instruction, true);
+}
+
+static bool is_possible(const struct point *point)
+{
+	if (is_watchpoint(point))
+		return point->size - 1 < WATCHED &&
+		       point->address % WATCHED + point->size <= WATCHED;
+	return point->address % INSTRUCTION == 0;
+}
+
+static bool is_same(const struct point *a, const struct point *b)
+{
+	return a->address == b->address && a->kind == b->kind &&
+	       (!is_watchpoint(a) || a->size == b->size);
+}
+
+static struct point *find(struct debug *debug, const struct point *point)
+{
+	for (unsigned i = 0; i < debug->count; i++)
+		if (is_same(&debug->points[i], point))
+			return &debug->points[i];
+	return NULL;
 }
 
 bool debug_insert(struct debug *debug, const struct vcpu *vcpu, struct point point)
 {
-	if (debug->count == POINTS)
+	bool watches = is_watchpoint(&point);
+
+	if (find(debug, &point))
+		return true;
+	if (debug->count == POINTS || !is_possible(&point))
 		return false;
-	if (is_watchpoint(&point)) {
-		if (point.size - 1 >= WATCHED || point.address % WATCHED + point.size > WATCHED ||
-		    count_hardware(debug, true) >= debug->watchpoints)
-			return false;
-	} else {
-		if (point.address % INSTRUCTION)
-			return false;
-		if (point.kind == SOFTWARE_BREAKPOINT && !read_instruction(vcpu, &point))
-			point.kind = HARDWARE_BREAKPOINT;
-		if (point.kind == SOFTWARE_BREAKPOINT)
-			patch(vcpu, &point, BRK);
-		else if (count_hardware(debug, false) >= debug->breakpoints)
-			return false;
-	}
+	if (point.kind == SOFTWARE_BREAKPOINT)
+		put_brk(vcpu, &point);
+	if (is_hardware(&point) &&
+	    count_hardware(debug, watches) >= (watches ? debug->watchpoints : debug->breakpoints))
+		return false;
 	debug->points[debug->count++] = point;
 	return true;
 }
 
-/* gdb asks for what stands in for a software breakpoint as such. */
-static bool is_same(const struct point *a, const struct point *b)
+bool debug_remove(struct debug *debug, struct point point)
 {
-	return a->address == b->address &&
-	       (is_watchpoint(a) ? a->kind == b->kind && a->size == b->size : !is_watchpoint(b));
-}
+	struct point *at = find(debug, &point);
 
-bool debug_remove(struct debug *debug, const struct vcpu *vcpu, struct point point)
-{
-	for (unsigned i = 0; i < debug->count; i++) {
-		struct point *at = &debug->points[i];
-
-		if (!is_same(at, &point))
-			continue;
-		/* If its page is gone the BRK is, too. */
-		if (at->kind == SOFTWARE_BREAKPOINT)
-			patch(vcpu, at, at->instruction);
-		*at = debug->points[--debug->count];
-		return true;
-	}
-	return false;
+	if (!at)
+		return false;
+	take_brk(&debug->run->vcpus[0], at);
+	*at = debug->points[--debug->count];
+	return true;
 }
 
 void debug_remove_all(struct debug *debug)
 {
 	while (debug->count)
-		debug_remove(debug, &debug->run->vcpus[0], debug->points[0]);
+		debug_remove(debug, debug->points[0]);
 }
 
 /* ---- going on ---- */
@@ -139,7 +167,7 @@ static void fill_registers(const struct debug *debug, struct kvm_guest_debug_arc
 			registers->dbg_wcr[watchpoints++] =
 				CONTROL_ENABLE | accesses[point->kind] |
 				CONTROL_BYTES(((1u << point->size) - 1) << start);
-		} else if (point->kind == HARDWARE_BREAKPOINT) {
+		} else if (is_hardware(point) && breakpoints < debug->breakpoints) {
 			registers->dbg_bvr[breakpoints] = point->address;
 			registers->dbg_bcr[breakpoints++] = CONTROL_ENABLE | CONTROL_BYTES(0xf);
 		}
@@ -168,24 +196,30 @@ void debug_resume(struct debug *debug)
 
 void debug_start(struct debug *debug)
 {
-	for (unsigned i = 0; i < debug->count; i++) {
-		struct point *point = &debug->points[i];
-
-		if (point->kind == SOFTWARE_BREAKPOINT &&
-		    read_instruction(&debug->run->vcpus[0], point))
-			patch(&debug->run->vcpus[0], point, BRK);
-	}
+	for (unsigned i = 0; i < debug->count; i++)
+		if (debug->points[i].kind == SOFTWARE_BREAKPOINT)
+			put_brk(&debug->run->vcpus[0], &debug->points[i]);
 	for (unsigned i = 0; i < debug->run->cpus; i++)
 		apply(debug, &debug->run->vcpus[i]);
 }
 
 /* ---- stopping ---- */
 
-static bool has_breakpoint(const struct debug *debug, uint64_t address)
+/* Of one in memory the CPU may have come by another address. */
+static bool has_breakpoint(const struct debug *debug, const struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < debug->count; i++)
-		if (!is_watchpoint(&debug->points[i]) && debug->points[i].address == address)
+	uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
+	gpa_t at;
+	bool is_mapped = inspect_translate(vcpu, pc, &at);
+
+	for (unsigned i = 0; i < debug->count; i++) {
+		const struct point *point = &debug->points[i];
+
+		if (!is_watchpoint(point) &&
+		    (point->address == pc ||
+		     (is_mapped && point->in_memory && point->at.address == at.address)))
 			return true;
+	}
 	return false;
 }
 
@@ -196,11 +230,11 @@ static void deliver(const struct vcpu *vcpu, uint32_t syndrome)
 	uint64_t vector = register_get(vcpu, VBAR_EL1);
 
 	if (PSTATE_EL(pstate) == 0)
-		vector += VECTOR_EL0;
+		vector += pstate & PSTATE_AARCH32 ? VECTOR_AARCH32 : VECTOR_EL0;
 	else if (pstate & PSTATE_SP)
 		vector += VECTOR_SP_EL1;
 	register_set(vcpu, CORE_REGISTER(elr_el1), register_get(vcpu, CORE_REGISTER(regs.pc)));
-	register_set(vcpu, CORE_REGISTER(spsr[KVM_SPSR_EL1]), pstate);
+	register_set(vcpu, CORE_REGISTER(spsr[KVM_SPSR_EL1]), pstate & ~PSTATE_SS);
 	register_set(vcpu, ESR_EL1, syndrome);
 	pstate = (pstate & PSTATE_KEPT) | PSTATE_DAIF | PSTATE_EL1H;
 	if (!(register_get(vcpu, SCTLR_EL1) & SCTLR_SPAN))
@@ -209,17 +243,29 @@ static void deliver(const struct vcpu *vcpu, uint32_t syndrome)
 	register_set(vcpu, CORE_REGISTER(regs.pc), vector);
 }
 
-/* Which watchpoint is it? The CPU tells the lowest address of an access that begins before it. */
+/* Which watchpoint is it? The CPU tells where the access begins, which may be before it. */
 static void find_watchpoint(const struct debug *debug, uint64_t address, struct stop *stop)
 {
+	uint64_t nearest = ~0ull;
+
 	for (unsigned i = 0; i < debug->count; i++) {
 		const struct point *point = &debug->points[i];
+		uint64_t before = point->address > address ? point->address - address : 0;
 
-		if (!is_watchpoint(point) || (point->address ^ address) / WATCHED)
+		if (!is_watchpoint(point) || point->address + point->size <= address ||
+		    before >= nearest)
 			continue;
+		nearest = before;
 		stop->kind = point->kind;
 		stop->address = point->address;
 	}
+}
+
+/* Is it a BRK that we have not put there? */
+static bool is_own_brk(const struct debug *debug, const struct vcpu *vcpu, uint32_t syndrome)
+{
+	return ESR_CLASS(syndrome) == CLASS_BKPT ||
+	       (ESR_CLASS(syndrome) == CLASS_BRK && !has_breakpoint(debug, vcpu));
 }
 
 bool debug_find_stop(struct debug *debug, struct stop *stop)
@@ -230,14 +276,12 @@ bool debug_find_stop(struct debug *debug, struct stop *stop)
 		struct vcpu *vcpu = &debug->run->vcpus[i];
 		const struct kvm_debug_exit_arch *exit = &vcpu->run->debug.arch;
 
+		if (vcpu->stopped && is_own_brk(debug, vcpu, exit->hsr)) {
+			deliver(vcpu, exit->hsr);
+			vcpu->stopped = vcpu->stepping; /* which was the step */
+		}
 		if (!vcpu->stopped)
 			continue;
-		if (ESR_CLASS(exit->hsr) == CLASS_BRK &&
-		    !has_breakpoint(debug, register_get(vcpu, CORE_REGISTER(regs.pc)))) {
-			deliver(vcpu, exit->hsr);
-			vcpu->stopped = false;
-			continue;
-		}
 		/* Of several the others stand where they are, and will stop again. */
 		*stop = (struct stop){ .cpu = i };
 		if (ESR_CLASS(exit->hsr) == CLASS_WATCHPOINT)

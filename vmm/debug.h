@@ -22,7 +22,10 @@ struct point {
 	uint64_t address; /* virtual */
 	uint64_t size;	  /* bytes; of watchpoints */
 	enum point_kind kind;
-	uint32_t instruction; /* in whose place a BRK stands */
+	/* Of a software breakpoint: where its BRK stands, and instead of what, if it does. */
+	bool in_memory;
+	gpa_t at;
+	uint32_t instruction;
 };
 
 #define POINTS 64
@@ -46,11 +49,11 @@ struct stop {
 void debug_create(struct debug *debug, struct run *run, const struct vm *vm);
 
 /*
- * A point as this CPU sees memory. False if the size cannot be watched, the address is in no memory
- * (then a hardware breakpoint stands in), or there is none left; or, for `remove`, no such point.
+ * A point as this CPU sees memory; one that is there stays. False if it cannot be, or there is none
+ * left: where there is no memory for a BRK a hardware breakpoint stands in. For `remove`: no such.
  */
 bool debug_insert(struct debug *debug, const struct vcpu *vcpu, struct point point);
-bool debug_remove(struct debug *debug, const struct vcpu *vcpu, struct point point);
+bool debug_remove(struct debug *debug, struct point point);
 void debug_remove_all(struct debug *debug);
 /* Memory and CPUs are new: points go there again. */
 void debug_start(struct debug *debug);

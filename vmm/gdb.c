@@ -290,8 +290,7 @@ static void remove_point(struct gdb *gdb, const char *text)
 {
 	struct point point;
 
-	put_result(gdb,
-		   take_point(&text, &point) && debug_remove(&gdb->debug, current(gdb), point));
+	put_result(gdb, take_point(&text, &point) && debug_remove(&gdb->debug, point));
 }
 
 /* ---- stopping and going on ---- */
@@ -409,14 +408,15 @@ static bool take_action(struct gdb *gdb, const char **text)
 /* CPUs for which there is no action stay where they are. */
 static void go_each(struct gdb *gdb, const char *text)
 {
+	bool good = true;
+
 	for (unsigned i = 0; i < gdb->run->cpus; i++) {
 		gdb->run->vcpus[i].frozen = true;
 		gdb->run->vcpus[i].stepping = false;
 	}
-	while (take(&text, ';'))
-		if (!take_action(gdb, &text))
-			break;
-	if (*text) {
+	while (good && take(&text, ';'))
+		good = take_action(gdb, &text);
+	if (!good || *text) {
 		put_error(gdb);
 		return;
 	}
@@ -437,9 +437,8 @@ void gdb_let_go(struct gdb *gdb)
 static void detach(struct gdb *gdb, const char *text)
 {
 	(void)text;
-	put_result(gdb, true);
-	gdb_send_reply(gdb);
 	gdb_let_go(gdb);
+	put_result(gdb, true);
 }
 
 static void end(struct gdb *gdb, const char *text)
@@ -511,9 +510,12 @@ static void describe_thread(struct gdb *gdb, const char *text)
 
 /* ---- what the target is ---- */
 
+/* It is a gdb's first question: what another one has left, on a line that is no socket, goes. */
 static void say_features(struct gdb *gdb, const char *text)
 {
 	(void)text;
+	debug_remove_all(&gdb->debug);
+	gdb->view = VIEW_VIRTUAL;
 	put(gdb,
 	    "PacketSize=%x;QStartNoAckMode+;vContSupported+;qXfer:features:read+;"
 	    "qXfer:memory-map:read+",
@@ -733,7 +735,6 @@ static const struct {
 /* One that is not known gets the empty answer. */
 void gdb_packet(struct gdb *gdb)
 {
-	gdb->packet[gdb->received] = '\0';
 	hold(gdb, SIGINT);
 	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
 		size_t length = strlen(packets[i].name);

@@ -81,8 +81,9 @@ uint64_t register_general(const struct vcpu *vcpu, unsigned n)
  * To the point of coherency, before it is read and after it is written: a guest with its caches off
  * sees what lies there. What is fetched as an instruction comes from there, too.
  */
-static void sync(const void *memory, size_t size)
+static void make_coherent(const void *memory, size_t size)
 {
+	(void)memory, (void)size; /* unit tests run elsewhere */
 #ifdef __aarch64__
 	for (uintptr_t line = (uintptr_t)memory & -16ul; line < (uintptr_t)memory + size;
 	     line += 16)
@@ -95,8 +96,7 @@ static void sync(const void *memory, size_t size)
 #endif
 }
 
-/* Where a byte at this address lies in the process; NULL if it lies in no memory of the guest's. */
-static uint8_t *byte_at(const struct vcpu *vcpu, enum view view, uint64_t address)
+bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at)
 {
 	struct translation regime = {
 		.sctlr = register_get(vcpu, SCTLR_EL1),
@@ -104,9 +104,16 @@ static uint8_t *byte_at(const struct vcpu *vcpu, enum view view, uint64_t addres
 		.ttbr0 = register_get(vcpu, TTBR0_EL1),
 		.ttbr1 = register_get(vcpu, TTBR1_EL1),
 	};
+
+	return walk(&regime, vcpu->memory, address, at);
+}
+
+/* Where a byte at this address lies in the process; NULL if it lies in no memory of the guest's. */
+static uint8_t *byte_at(const struct vcpu *vcpu, enum view view, uint64_t address)
+{
 	gpa_t at = GPA(address);
 
-	if (view == VIEW_VIRTUAL && !walk(&regime, vcpu->memory, address, &at))
+	if (view == VIEW_VIRTUAL && !inspect_translate(vcpu, address, &at))
 		return NULL;
 	return memory_at(vcpu->memory, at, 1);
 }
@@ -128,10 +135,10 @@ size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address,
 		if (n > size - done)
 			n = size - done;
 		if (!is_write)
-			sync(memory, n);
+			make_coherent(memory, n);
 		memcpy(is_write ? memory : own, is_write ? own : memory, n);
 		if (is_write)
-			sync(memory, n);
+			make_coherent(memory, n);
 		done += n;
 	}
 	return done;

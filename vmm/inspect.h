@@ -49,6 +49,9 @@ void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value);
 #define GENERAL_REGISTERS 34
 uint64_t register_general(const struct vcpu *vcpu, unsigned n);
 
+/* Where the CPU's page tables put this address; false if nowhere. */
+bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at);
+
 /*
  * Copies between the buffer and the guest's memory where the CPU's page tables have it, or where it
  * is physically: `size` bytes from `address` on, as the CPU would see them with its caches on or
