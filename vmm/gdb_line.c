@@ -14,22 +14,15 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /* ---- out ---- */
 
-static void disconnect(struct gdb *gdb)
-{
-	sys_close(gdb->fd);
-	gdb->fd = -1;
-	gdb->state = IDLE;
-	gdb_let_go(gdb);
-}
-
+/* That nobody is at the other end any more is found out when it is read from. */
 static void send_bytes(struct gdb *gdb, const void *bytes, size_t size)
 {
-	if (gdb->fd >= 0 && write_all(gdb->fd, bytes, size) < 0)
-		disconnect(gdb);
+	(void)write_all(gdb->fd, bytes, size);
 }
 
 void gdb_send_reply(struct gdb *gdb)
@@ -49,35 +42,43 @@ void gdb_send_reply(struct gdb *gdb)
 
 int gdb_hex_digit(char c)
 {
-	const char *digits = "0123456789abcdef";
-	const char *digit = c ? strchr(digits, c | 0x20) : NULL;
+	const char *digits = "0123456789abcdefABCDEF";
+	const char *digit = c ? strchr(digits, c) : NULL;
 
-	return digit ? (int)(digit - digits) : -1;
+	if (!digit)
+		return -1;
+	return (int)(digit - digits) - (digit - digits < 16 ? 0 : 6);
+}
+
+/* It is in no packet's text: what came before it is all there is of another one. */
+static void begin_packet(struct gdb *gdb)
+{
+	gdb->state = TEXT;
+	gdb->received = 0;
+	gdb->sum = 0;
 }
 
 /* Between packets: Ctrl-C, acknowledgements, noise. */
 static void receive_idle(struct gdb *gdb, uint8_t byte)
 {
-	if (byte == '$') {
-		gdb->state = TEXT;
-		gdb->received = 0;
-		gdb->sum = 0;
-	} else if (byte == 3) {
+	if (byte == '$')
+		begin_packet(gdb);
+	else if (byte == 3)
 		gdb_interrupt(gdb);
-	}
 }
 
 static void receive_text(struct gdb *gdb, uint8_t byte)
 {
-	if (byte == '#') {
+	if (byte == '$') {
+		begin_packet(gdb);
+	} else if (byte == '#') {
 		gdb->state = CHECKSUM_HIGH;
-		return;
-	}
-	gdb->sum += byte;
-	if (gdb->received < GDB_PACKET)
+	} else if (gdb->received < GDB_PACKET) {
 		gdb->packet[gdb->received++] = (char)byte;
-	else
+		gdb->sum += byte;
+	} else {
 		gdb->state = IDLE; /* it is more than we said that we take */
+	}
 }
 
 static void end_packet(struct gdb *gdb)
@@ -85,9 +86,10 @@ static void end_packet(struct gdb *gdb)
 	bool good = gdb->sum == gdb->checksum;
 
 	gdb->state = IDLE;
+	gdb->packet[gdb->received] = '\0';
 	/* A line that is no socket does not tell when another gdb is at its end. */
 	if (!strncmp(gdb->packet, "qSupported", 10))
-		gdb->no_acks = false;
+		gdb->no_acks = gdb->awaits = false;
 	if (!gdb->no_acks)
 		send_bytes(gdb, good ? "+" : "-", 1);
 	if (good || gdb->no_acks)
@@ -169,14 +171,17 @@ static void on_broken_pipe(int number, siginfo_t *info, void *context)
 void gdb_open(struct gdb *gdb, const char *line, bool holds)
 {
 	long fd = gdb_inherited(line);
+	struct stat file;
 
 	*gdb = (struct gdb){ .fd = -1, .listener = -1, .holds = holds };
 	if (!strncmp(line, "unix:", 5)) {
 		fd = gdb->listener = (int)listen_at(line + 5);
 	} else {
-		if (fd < 0)
-			fd = open_terminal(line);
 		gdb->fd = (int)fd;
+		if (fd < 0)
+			fd = gdb->fd = (int)open_terminal(line);
+		else
+			fd = sys_fstat((int)fd, &file); /* is it open? */
 	}
 	if (fd < 0)
 		die_of_line(line, fd);
@@ -199,6 +204,14 @@ static void let_in(struct gdb *gdb)
 		report("--gdb: accept4: %s; nobody is let in", error_text((int)-fd));
 }
 
+static void disconnect(struct gdb *gdb)
+{
+	sys_close(gdb->fd);
+	gdb->fd = -1;
+	gdb->state = IDLE;
+	gdb_let_go(gdb);
+}
+
 void gdb_input(struct gdb *gdb)
 {
 	uint8_t bytes[512] = { 0 };
@@ -213,6 +226,6 @@ void gdb_input(struct gdb *gdb)
 		return;
 	if (n <= 0)
 		disconnect(gdb);
-	for (long i = 0; i < n && gdb->fd >= 0; i++)
+	for (long i = 0; i < n; i++)
 		gdb_receive(gdb, bytes[i]);
 }
