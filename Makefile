@@ -32,7 +32,7 @@ INSIDE := debug dump gdb gdb_line
 CLAIMS := abort debug echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console fdt finisher flash inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
+UNIT_TESTS := bus console fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
 SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
@@ -225,9 +225,12 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 
 # KVM's interface is another one on every architecture: the guest's, not the developer's.
 console_CFLAGS = $(vcpu_CFLAGS)
+gdb_CFLAGS = $(vcpu_CFLAGS)
+gdb_SOURCES := $(patsubst %,vmm/%.c,debug gdb gdb_line inspect walk)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
 build/unit/console.t: devices/pl011.c
+build/unit/gdb.t: $(filter-out vmm/gdb.c,$(gdb_SOURCES))
 
 # Of the two the checks come first: they are quicker, and tests want the machine for themselves.
 test: $(filter check,$(MAKECMDGOALS))
@@ -308,8 +311,8 @@ check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, c
 	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
 	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
-	$(TIDY) $(filter-out %/vcpu.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
-	$(TIDY) tests/unit/vcpu.c $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	$(TIDY) $(filter-out %/vcpu.c %/gdb.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
+	$(TIDY) tests/unit/vcpu.c tests/unit/gdb.c $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--std=c11 -Icrt -DVERSION='""' -DINSIDE=1 crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
