@@ -270,10 +270,14 @@ static bool is_own_brk(const struct debug *debug, const struct vcpu *vcpu, uint3
 
 bool debug_find_stop(struct debug *debug, struct stop *stop)
 {
+	unsigned cpus = debug->run->cpus, last = stop->cpu;
 	bool found = false;
 
-	for (unsigned i = 0; i < debug->run->cpus; i++) {
-		struct vcpu *vcpu = &debug->run->vcpus[i];
+	/* The one behind that which stopped last comes last, and wins: none is passed by for ever.
+	 */
+	for (unsigned i = cpus; i > 0; i--) {
+		unsigned cpu = (last + i) % cpus;
+		struct vcpu *vcpu = &debug->run->vcpus[cpu];
 		const struct kvm_debug_exit_arch *exit = &vcpu->run->debug.arch;
 
 		if (vcpu->stopped && is_own_brk(debug, vcpu, exit->hsr)) {
@@ -283,7 +287,7 @@ bool debug_find_stop(struct debug *debug, struct stop *stop)
 		if (!vcpu->stopped)
 			continue;
 		/* Of several the others stand where they are, and will stop again. */
-		*stop = (struct stop){ .cpu = i };
+		*stop = (struct stop){ .cpu = cpu };
 		if (ESR_CLASS(exit->hsr) == CLASS_WATCHPOINT)
 			find_watchpoint(debug, exit->far, stop);
 		found = true;

@@ -62,8 +62,8 @@ void debug_start(struct debug *debug);
 void debug_resume(struct debug *debug);
 
 /*
- * The guest is paused: has one of the points or a step stopped it? A BRK that is the guest's own is
- * delivered to it.
+ * The guest is paused: has one of the points or a step stopped it? Of several CPUs the next after
+ * `stop->cpu` is told. A BRK that is the guest's own is delivered to it.
  */
 bool debug_find_stop(struct debug *debug, struct stop *stop);
 

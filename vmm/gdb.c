@@ -271,6 +271,7 @@ static bool take_point(const char **text, struct point *point)
 {
 	uint64_t kind;
 
+	*point = (struct point){ 0 };
 	if (!take_number(text, &kind) || kind > ACCESS_WATCHPOINT || !take(text, ',') ||
 	    !take_pair(text, &point->address, &point->size))
 		return false;

@@ -120,7 +120,9 @@ void gdb_receive(struct gdb *gdb, uint8_t byte)
 
 static _Noreturn void die_of_line(const char *line, long error)
 {
-	die(status_of_error((int)-error), "--gdb %.200s: %s", line, error_text((int)-error));
+	die(STATUS_HOST, "--gdb %.200s: %s", line,
+	    error == -EADDRINUSE ? "is there already, perhaps of an earlier run; remove it"
+				 : error_text((int)-error));
 }
 
 /* Raw, and as fast as boards' serial ports are by custom. */

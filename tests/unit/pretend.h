@@ -223,7 +223,7 @@ static struct gdb gdb;
 static char answers[32768]; /* what gdb has been sent */
 static size_t answers_size;
 static bool is_gone;	  /* whoever was at the line's other end */
-static const char *input; /* what read finds there */
+static const char *typed; /* what read finds there */
 static long open_result;  /* of the line itself */
 
 int write_all(int fd, const void *data, size_t size)
@@ -240,9 +240,9 @@ int write_all(int fd, const void *data, size_t size)
 
 static long read_line(char *to)
 {
-	size_t size = is_gone || !input ? 0 : strlen(input);
+	size_t size = is_gone || !typed ? 0 : strlen(typed);
 
-	memcpy(to, input ? input : "", size);
+	memcpy(to, typed ? typed : "", size);
 	return (long)size;
 }
 
