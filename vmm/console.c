@@ -178,11 +178,11 @@ static void reset(struct console *console)
 static void dump_guest(struct console *console)
 {
 	struct run *run = console->run;
-	bool was_paused = run->paused;
+	bool was_asked = run_pause_asked(run); /* by a debugger's CPU, perhaps just now */
 
 	run_pause(run);
 	dump(run);
-	if (!was_paused)
+	if (!was_asked)
 		run_resume(run);
 }
 #endif

@@ -112,7 +112,7 @@ void loop_run(struct loop *loop)
 {
 	while (run_goes_on(loop->run)) {
 		console_feed(loop->console);
-		if (INSIDE && loop->gdb && run_pause_asked(loop->run) && !loop->run->paused)
+		if (INSIDE && loop->gdb && run_pause_asked(loop->run))
 			gdb_stopped(loop->gdb);
 		wait(loop, expire_timers(loop));
 	}

@@ -88,15 +88,21 @@ void run_hold(struct run *run)
 	run->gate |= HELD;
 }
 
+bool run_pause_asked(const struct run *run)
+{
+	return run->gate & PAUSED;
+}
+
 void run_pause(struct run *run)
 {
-	assert_false(run->paused);
+	run->gate |= PAUSED;
 	run->paused = true;
 }
 
 void run_resume(struct run *run)
 {
 	assert_true(run->paused);
+	run->gate &= ~(uint32_t)PAUSED;
 	run->paused = false;
 }
 
@@ -317,6 +323,10 @@ static void test_escape(void **state)
 	TYPE(CTRL_A "d");
 	assert_int_equal(dumps, 1);
 	assert_false(run.paused);
+	run.gate |= PAUSED; /* a CPU has stopped, for gdb */
+	TYPE(CTRL_A "d");
+	assert_int_equal(dumps, 2);
+	assert_true(run.paused);
 	TYPE(CTRL_A "s" CTRL_A "x");
 	assert_int_equal(end_called, ENDED);
 	assert_int_equal(end_status, STATUS_ESCAPE);
