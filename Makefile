@@ -36,7 +36,7 @@ UNIT_TESTS := bus console fdt finisher flash gdb inflate memory options pl011 pl
 SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
-FUZZ := arguments devices loaders tree
+FUZZ := arguments debugger devices loaders tree
 
 # Either program is linked from these and what its name begins with.
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) build/vmm/bundle.o
@@ -263,12 +263,14 @@ tree_SOURCES := vmm/fdt.c
 loaders_SOURCES := $(patsubst %,vmm/%.c,boot fdt format_elf format_flat format_gzip format_image inflate load memory)
 loaders_CFLAGS = $(vcpu_CFLAGS)
 arguments_SOURCES := vmm/options.c
+debugger_SOURCES := $(gdb_SOURCES)
+debugger_CFLAGS = $(vcpu_CFLAGS)
 FUZZ_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -O2 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz_sources = tests/fuzz/$(1).c $($(1)_SOURCES)
 
 SECONDS ?= 60
-fuzz: $(FUZZ:%=fuzz-%) ## fuzz devices, loaders, options and device tree for SECONDS=60 each
+fuzz: $(FUZZ:%=fuzz-%) ## fuzz devices, debugger, loaders, options and device tree for SECONDS=60 each
 
 # New inputs that reach new code are kept in build/, what breaks in the directory of the sources. The lines
 # that all of them together reach are counted by the replay.
@@ -282,14 +284,14 @@ $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/% build/fuzz/%.t
 		"/^File '(devices|vmm)/ { file = \$$2 } /^Lines/ && file { print \"$*: \" file \": \" \$$0; file = \"\" }"
 $(FUZZ:%=fuzz-%): SHELL := /bin/bash
 
-$(FUZZ:%=build/fuzz/%): build/fuzz/%: $$(call fuzz_sources,%) tests/fuzz/fuzz.h tests/unit/reports.h \
-		$(wildcard vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-fuzz
+$(FUZZ:%=build/fuzz/%): build/fuzz/%: $$(call fuzz_sources,%) tests/fuzz/fuzz.h \
+		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-fuzz
 	@mkdir -p $(@D)
 	$(call say,CC)clang $(FUZZ_CFLAGS) $($*_CFLAGS) $(call fuzz_sources,$*) -o $@ -lfdt
 
 # The same without a fuzzer, on what the corpus holds.
 $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/replay.c tests/fuzz/fuzz.h \
-		tests/unit/reports.h $(wildcard vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-test
+		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-test
 	@mkdir -p $(@D)
 	@rm -f $@-*.gcda
 	$(call say,CC)gcc $(UNIT_CFLAGS) --coverage $($*_CFLAGS) $(call fuzz_sources,$*) tests/fuzz/replay.c -o $@ -lfdt
