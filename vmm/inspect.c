@@ -41,6 +41,7 @@ const struct system_register system_registers[] = {
 	{ "AFSR0_EL1", SYSTEM(3, 0, 5, 1, 0) },
 	{ "AFSR1_EL1", SYSTEM(3, 0, 5, 1, 1) },
 	{ "AMAIR_EL1", SYSTEM(3, 0, 10, 3, 0) },
+	{ "ID_AA64MMFR0", SYSTEM(3, 0, 0, 7, 0) },
 };
 
 bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value)

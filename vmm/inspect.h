@@ -36,7 +36,7 @@ struct system_register {
 	char name[16];
 	uint32_t id; /* REGISTER_U64 added, KVM's */
 };
-#define SYSTEM_REGISTERS 28
+#define SYSTEM_REGISTERS 29
 extern const struct system_register system_registers[SYSTEM_REGISTERS];
 
 /* KVM_GET_ONE_REG and KVM_SET_ONE_REG of a 64-bit register; of one that the host may lack (false),
