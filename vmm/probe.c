@@ -73,6 +73,26 @@ static const char capability_texts[] = CAPABILITY_LIST;
 static const char device_texts[] = DEVICE_LIST;
 #undef ROW
 
+/* The name that belongs to a number; "" if that is none of these. */
+static const char *name_of(const uint8_t *numbers, size_t count, const char *texts, unsigned number)
+{
+	size_t i = 0;
+
+	while (i < count && numbers[i] != number)
+		i++;
+	return string_in_row(texts, 2 * i);
+}
+
+const char *probe_capability(unsigned capability)
+{
+	return name_of(capabilities, sizeof capabilities, capability_texts, capability);
+}
+
+const char *probe_device(unsigned type)
+{
+	return name_of(kernel_devices, sizeof kernel_devices, device_texts, type);
+}
+
 /* Behind a name stands its meaning, and behind that the next name, which is returned. */
 static const char *line(const char *kind, const char *name, int value)
 {
