@@ -27,7 +27,15 @@ struct device_ops {
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
 	void (*reset)(void *device);  /* to the state after power-on; keeps its wires */
 	void (*expire)(void *device); /* its timer has run out; NULL: it has none */
+	const char *registers;	      /* what a trace calls them */
 };
+
+/*
+ * The names of a device's registers: a line for each, "OFFSET NAME BITS\n", the offset in three
+ * hexadecimal digits, the bits by name from bit 0 on; "-" is for one without a name, "'" alone for
+ * a character. A line without bits has those of the line that follows. "OFFSET*NAME" is for this
+ * register and all above it; "OFFSET%\n" says that the whole comes again every so many bytes.
+ */
 
 /* The wire from a device to the interrupt controller: active high, level-sensitive. */
 struct irq_line {

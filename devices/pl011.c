@@ -437,10 +437,28 @@ static void pl011_reset(void *device)
 	update_irq(uart);
 }
 
+static const char names[] =
+	"000 DR '\n"
+	"004 RSR FE PE BE OE\n"
+	"018 FR CTS DSR DCD BUSY RXFE TXFF RXFF TXFE RI\n"
+	"020 ILPR\n"
+	"024 IBRD\n"
+	"028 FBRD -\n"
+	"02c LCR_H BRK PEN EPS STP2 FEN - - SPS\n"
+	"030 CR UARTEN SIREN SIRLP - - - - LBE TXE RXE DTR RTS OUT1 OUT2 RTSEN CTSEN\n"
+	"034 IFLS -\n"
+	"038 IMSC\n"
+	"03c RIS\n"
+	"040 MIS\n"
+	"044 ICR RI CTS DCD DSR RX TX RT FE PE BE OE\n"
+	"048 DMACR RXDMAE TXDMAE DMAONERR\n"
+	"fe0*ID -\n";
+
 const struct device_ops pl011_ops = {
 	.name = "pl011",
 	.read = pl011_read,
 	.write = pl011_write,
 	.reset = pl011_reset,
 	.expire = pl011_expire,
+	.registers = names,
 };
