@@ -28,20 +28,22 @@ DEVICES := finisher flash pl011 pl031 virtio_mmio
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init inspect load loop machine \
 	main memory options probe report run sandbox system vcpu vm walk
 # For seeing inside of a guest: not in the program that ships, but in the one that developers run.
-INSIDE := debug dump gdb gdb_line
+INSIDE := debug describe dump gdb gdb_line stats trace
 CLAIMS := abort debug echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox string vcpu virtio_mmio walk
-SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools
+UNIT_TESTS := bus console describe fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox string \
+	vcpu virtio_mmio walk
+SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools trace
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
 
 # Either program is linked from these and what its name begins with.
-OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) build/vmm/bundle.o
-build/nestling_OBJECTS := $(OBJECTS) $(VMM:%=build/vmm/%.o)
-build/nestling-inside_OBJECTS := $(OBJECTS) $(VMM:%=build/inside/%.o) $(INSIDE:%=build/inside/%.o)
+OBJECTS := $(CRT:%=build/crt/%.o) build/vmm/bundle.o
+sources = $(DEVICES:%=$(1)/devices/%.o) $(VMM:%=$(1)/vmm/%.o)
+build/nestling_OBJECTS := $(OBJECTS) $(call sources,build)
+build/nestling-inside_OBJECTS := $(OBJECTS) $(call sources,build/inside) $(INSIDE:%=build/inside/vmm/%.o)
 PROGRAMS := build/nestling build/nestling-inside
 
 .PHONY: FORCE coverage all run test unit system check format clean help tools-build tools-run tools-test \
@@ -128,7 +130,7 @@ compile = $(call say,CC)mkdir -p $(@D) && $(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -
 build/%.o: %.c Makefile | $(SYSROOT)/.complete
 	$(compile)
 
-build/inside/%.o: vmm/%.c Makefile | $(SYSROOT)/.complete
+build/inside/%.o: %.c Makefile | $(SYSROOT)/.complete
 	$(compile)
 
 # libfdt's own loops need no help from gcc to become calls of memcpy; string.c's must not.
@@ -225,11 +227,14 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 
 # KVM's interface is another one on every architecture: the guest's, not the developer's.
 console_CFLAGS = $(vcpu_CFLAGS)
+describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
 gdb_SOURCES := $(patsubst %,vmm/%.c,debug gdb gdb_line inspect walk)
+options_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
 build/unit/console.t: devices/pl011.c
+build/unit/describe.t: $(DEVICES:%=devices/%.c)
 build/unit/gdb.t: $(filter-out vmm/gdb.c,$(gdb_SOURCES))
 
 # Of the two the checks come first: they are quicker, and tests want the machine for themselves.
@@ -313,8 +318,9 @@ check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, c
 	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
 	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
-	$(TIDY) $(filter-out %/vcpu.c %/gdb.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
-	$(TIDY) tests/unit/vcpu.c tests/unit/gdb.c $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	$(TIDY) $(filter-out %/vcpu.c %/describe.c %/gdb.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
+	$(TIDY) $(patsubst %,tests/unit/%.c,describe gdb vcpu) $(wildcard tests/fuzz/*.c) -- \
+		-std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--std=c11 -Icrt -DVERSION='""' -DINSIDE=1 crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)

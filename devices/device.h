@@ -34,8 +34,10 @@ struct device_ops {
  * The names of a device's registers: a line for each, "OFFSET NAME BITS\n", the offset in three
  * hexadecimal digits, the bits by name from bit 0 on; "-" is for one without a name, "'" alone for
  * a character. A line without bits has those of the line that follows. "OFFSET*NAME" is for this
- * register and all above it; "OFFSET%\n" says that the whole comes again every so many bytes.
+ * register and all above it; "OFFSET%\n" says that the whole comes again every so many bytes. A
+ * program that does not trace is without them.
  */
+#define SEEN(names) (INSIDE ? (names) : NULL)
 
 /* The wire from a device to the interrupt controller: active high, level-sensitive. */
 struct irq_line {

@@ -460,5 +460,5 @@ const struct device_ops pl011_ops = {
 	.write = pl011_write,
 	.reset = pl011_reset,
 	.expire = pl011_expire,
-	.registers = names,
+	.registers = SEEN(names),
 };

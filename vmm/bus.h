@@ -20,6 +20,7 @@ struct bus_region {
 	const struct device_ops *ops;
 	void *device;
 	struct lock *lock; /* the device's; not the bus's own */
+	unsigned spi;	   /* its interrupt; 0: it has none */
 };
 
 struct bus {

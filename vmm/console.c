@@ -11,7 +11,9 @@
 #include "dump.h"
 #include "kvm.h"
 #include "loop.h"
+#include "options.h"
 #include "report.h"
+#include "stats.h"
 #include "sys.h"
 
 #include <asm/termbits.h>
@@ -139,6 +141,11 @@ void console_finish(struct console *console)
 
 static void statistics(struct console *console)
 {
+	if (INSIDE) {
+		dprintf(2, "\n");
+		stats_report(console, FORM_TEXT);
+		return;
+	}
 	dprintf(2, "\nnestling: %lu bytes from the guest, %lu to it; exits of its CPUs:\n",
 		console->transmitted, console->received);
 	for (unsigned i = 0; i < console->run->cpus; i++)

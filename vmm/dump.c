@@ -123,8 +123,9 @@ static void dump_exits(const struct vcpu *vcpu)
 	for (uint32_t i = vcpu->remembered - count; i != vcpu->remembered; i++) {
 		const struct exit_record *record = &vcpu->history[i % HISTORY];
 
-		dprintf(2, "  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i, exit_name(record->reason),
-			record->detail[0], record->detail[1], record->detail[2]);
+		dprintf(2, "  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i,
+			vcpu_exit_name(record->reason), record->detail[0], record->detail[1],
+			record->detail[2]);
 	}
 }
 

@@ -32,6 +32,7 @@ int kvm_try(int fd, unsigned long request, uintptr_t argument);
 /* ioctl that must not fail, under its constant's name. */
 #define kvm_call(fd, request, argument)                                                            \
 	kvm_check(kvm_try(fd, request, (uintptr_t)(argument)), #request)
+/* Dies if this is a negative errno, of a call of this name. */
 int kvm_check(int result, const char *name);
 
 /* What KVM_CHECK_EXTENSION says to a system's or a VM's descriptor: 0 is no. */
@@ -90,6 +91,9 @@ struct vcpu {
 	uint64_t exits[EXIT_REASONS]; /* of all runs */
 	struct exit_record history[HISTORY];
 	uint32_t remembered; /* exits so far: the next one goes there, modulo HISTORY */
+	const struct vm *vm;
+	/* Of the time in which it was watched; what is the host's kernel's is the guest's here. */
+	uint64_t ns_in_guest, ns_in_monitor;
 };
 
 /* What a host may have, and a guest's CPUs then get. */
@@ -110,12 +114,22 @@ void vcpu_start_pmu(const struct vcpu *vcpu);
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
 /* Runs until the guest does not run any more. */
 void vcpu_run(struct vcpu *vcpu);
+/*
+ * The steps of its loop, for trace.c's. May the guest run; let it, until it exits (negative errno
+ * if it was kicked instead, or does not go on); do what the exit asks for.
+ */
+static inline __attribute__((always_inline)) bool vcpu_may_enter(struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->guest->gate, __ATOMIC_ACQUIRE) == 0 || run_wait_at_gate(vcpu);
+}
+int vcpu_enter(struct vcpu *vcpu);
+void vcpu_handle_exit(struct vcpu *vcpu);
+/* KVM_EXIT_* without its prefix. */
+const char *vcpu_exit_name(unsigned reason);
 /* Makes vcpu_run, which is or will be on the vCPU's thread, look whether the guest still runs. */
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);
-/* What KVM's header calls this exit, without KVM_EXIT_. */
-const char *exit_name(unsigned reason);
 /* Says on standard error how often it has exited, and why. */
 void vcpu_report_exits(const struct vcpu *vcpu);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */

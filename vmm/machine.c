@@ -13,6 +13,7 @@
 #include "map.h"
 #include "report.h"
 #include "sys.h"
+#include "trace.h"
 
 #include <sys/mman.h>
 
@@ -26,13 +27,16 @@ static const struct {
 	const struct device_ops *ops;
 	uint64_t base, size;
 	size_t device, lock;
-	int timer; /* number in the event loop; -1: none */
+	int timer;    /* number in the event loop; -1: none */
+	unsigned spi; /* 0: none */
 } devices[] = {
-	{ &pl011_ops, UART_BASE, UART_SIZE, FIELD(uart), FIELD(uart_lock), 0 },
-	{ &pl031_ops, RTC_BASE, RTC_SIZE, FIELD(rtc), FIELD(rtc_lock), 1 },
-	{ &finisher_ops, FINISHER_BASE, FINISHER_SIZE, FIELD(finisher), FIELD(finisher_lock), -1 },
-	{ &flash_ops, FLASH_BASE, FLASH_SIZE, FIELD(flash), FIELD(flash_lock), -1 },
-	{ &virtio_mmio_ops, VIRTIO_BASE, VIRTIO_SIZE, FIELD(virtio_lock), FIELD(virtio_lock), -1 },
+	{ &pl011_ops, UART_BASE, UART_SIZE, FIELD(uart), FIELD(uart_lock), 0, UART_SPI },
+	{ &pl031_ops, RTC_BASE, RTC_SIZE, FIELD(rtc), FIELD(rtc_lock), 1, RTC_SPI },
+	{ &finisher_ops, FINISHER_BASE, FINISHER_SIZE, FIELD(finisher), FIELD(finisher_lock), -1,
+	  0 },
+	{ &flash_ops, FLASH_BASE, FLASH_SIZE, FIELD(flash), FIELD(flash_lock), -1, 0 },
+	{ &virtio_mmio_ops, VIRTIO_BASE, VIRTIO_SIZE, FIELD(virtio_lock), FIELD(virtio_lock), -1,
+	  0 },
 };
 
 /* The finisher's wire. A failure never looks like success: what is no exit status becomes 255. */
@@ -107,8 +111,9 @@ static void create_devices(struct machine *machine, bool strict)
 			loop_add_timer(&machine->loop, (unsigned)devices[i].timer, devices[i].ops,
 				       device, lock);
 		devices[i].ops->reset(device);
-		bus_add(&machine->bus, (struct bus_region){ GPA(devices[i].base), devices[i].size,
-							    devices[i].ops, device, lock });
+		bus_add(&machine->bus,
+			(struct bus_region){ GPA(devices[i].base), devices[i].size, devices[i].ops,
+					     device, lock, devices[i].spi });
 	}
 }
 
@@ -189,6 +194,8 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 			 .sandboxed = !options->no_sandbox,
 			 .core = INSIDE ? dump_open_core(options->dump_core) : -1 },
 	};
+	if (INSIDE)
+		trace_attach(&machine->run);
 	loop_create(&machine->loop, &machine->run, console);
 	power_on(machine);
 }

@@ -16,6 +16,8 @@
 #include "probe.h"
 #include "report.h"
 #include "sandbox.h"
+#include "stats.h"
+#include "trace.h"
 
 static int list_payloads(void)
 {
@@ -51,6 +53,8 @@ static int run(const struct options *options, bool is_terminal)
 	struct gdb gdb;
 	int status;
 
+	if (INSIDE)
+		trace_open(options);
 	boot_open(&boot, options);
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
@@ -67,12 +71,15 @@ static int run(const struct options *options, bool is_terminal)
 	boot_load(&boot, &machine);
 	if (options->dump_dtb)
 		return STATUS_PASS;
+	if (INSIDE && options->stats)
+		stats_open();
 	if (!options->no_sandbox)
-		sandbox_enter(MOST_FILES + (unsigned)options->cpus);
+		sandbox_enter(MOST_FILES + (unsigned)options->cpus + (options->trace_file != NULL) +
+			      STATS_FILES * (options->stats != 0));
 	run_start_threads(&machine.run);
 	if (!options->no_sandbox)
 		sandbox_filter(LOOP | (options->gdb ? DEBUGGER : 0) |
-			       (options->dump_core ? DUMPER : 0));
+			       (options->dump_core ? DUMPER : 0) | (options->stats ? STATS : 0));
 	machine_run(&machine);
 	while (machine.run.end == RESET && !options->no_reboot) {
 		machine_reset(&machine);
@@ -83,6 +90,10 @@ static int run(const struct options *options, bool is_terminal)
 	if (INSIDE && options->gdb)
 		gdb_finish(&gdb, status);
 	console_finish(&console);
+	if (INSIDE && options->stats)
+		stats_report(&console, (unsigned)options->stats);
+	if (INSIDE)
+		trace_close();
 	return status;
 }
 

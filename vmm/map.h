@@ -39,6 +39,7 @@
 #define TIMER_HYP_PPI 10
 #define PMU_PPI 7
 
-#define GIC_SPIS 64 /* the interrupt controller's shared lines: 0..31 and virtio's 16..47 */
+#define SPI_INTID 32 /* interrupt id of the first shared peripheral interrupt */
+#define GIC_SPIS 64  /* the interrupt controller's shared lines: 0..31 and virtio's 16..47 */
 
 #endif

@@ -16,6 +16,8 @@ enum kind {
 	STRING, /* const char * */
 	NUMBER, /* uint64_t from least to most */
 	SIZE,	/* the same in bytes, with K, M, G or T; a multiple of least */
+	WORDS,	/* uint64_t, a bit for each of the words that the help begins with; only behind "=";
+		   without: least */
 };
 
 /* One row an option. */
@@ -49,6 +51,13 @@ static const struct option {
 	{ "strict", "", "end when the guest touches an address that nothing backs", 0, 0,
 	  FIELD(strict), 0, FLAG },
 #if INSIDE
+	{ "trace", "LIST", "kvm,exit,mmio,irq,psci,all: tell what happens (all)", 32, 0,
+	  FIELD(trace), 0, WORDS },
+	{ "trace-file", "FILE", "tell it there (standard error)", 0, 0, FIELD(trace_file), 0,
+	  STRING },
+	{ "trace-json", "", "tell it as trace events for Perfetto", 0, 0, FIELD(trace_json), 0,
+	  FLAG },
+	{ "stats", "FORM", "text,json: figures at the end (text)", 1, 0, FIELD(stats), 0, WORDS },
 	{ "dump-core", "FILE",
 	  "where Ctrl-A d, or an end that nobody expects, leaves a core for gdb", 0, 0,
 	  FIELD(dump_core), 0, STRING },
@@ -109,6 +118,30 @@ static bool parse_size(const char *text, uint64_t *size)
 	       !__builtin_mul_overflow(*size, (uint64_t)1024 << 10 * (letter - letters), size);
 }
 
+/* Words with commas between, each a bit by its place among `words`, which end at a colon. */
+static bool parse_words(const char *words, const char *text, uint64_t *bits)
+{
+	*bits = 0;
+	do {
+		const char *word = words;
+		size_t length = 0;
+		uint64_t bit = 1;
+
+		while (text[length] && text[length] != ',')
+			length++;
+		while (strncmp(word, text, length) != 0 || !strchr(",:", word[length])) {
+			while (*word != ',' && *word != ':')
+				word++;
+			if (*word++ == ':')
+				return false;
+			bit <<= 1;
+		}
+		*bits |= bit;
+		text += length;
+	} while (*text++ == ',');
+	return true;
+}
+
 static int store(struct options *options, const struct option *option, const char *value)
 {
 	void *field = (char *)options + option->field;
@@ -132,6 +165,13 @@ static int store(struct options *options, const struct option *option, const cha
 		}
 		break;
 	}
+	case WORDS:
+		number = option->least;
+		if (value && !parse_words(option->help, value, &number)) {
+			report("--%s=%.100s: takes words of %s", option->name, value, option->help);
+			return STATUS_USAGE;
+		}
+		break;
 	default:
 		if (!parse_size(value, &number)) {
 			report("--%s %.100s: not a size; write a number of bytes, or one with K, M, "
@@ -182,7 +222,7 @@ static int parse_option(struct options *options, char ***argv)
 			report("%.100s: --%s takes no value", argument, option->name);
 			return STATUS_USAGE;
 		}
-	} else if (!value) {
+	} else if (!value && option->kind != WORDS) {
 		value = *++*argv;
 		if (!value) {
 			report("%.100s: lacks its value, %s; --help says what it is", argument,
@@ -230,11 +270,13 @@ void options_help(void)
 		   "Runs PAYLOAD as a KVM guest: the name of a bundled one, or a file.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct option *option = &table[i];
+		bool is_optional = option->kind == WORDS;
 		char left[32];
 
-		snprintf(left, sizeof left, "%c%c%c --%s%s%s", option->letter ? '-' : ' ',
+		snprintf(left, sizeof left, "%c%c%c --%s%s%s%s%s", option->letter ? '-' : ' ',
 			 option->letter ? option->letter : ' ', option->letter ? ',' : ' ',
-			 option->name, option->value[0] ? "=" : "", option->value);
+			 option->name, is_optional ? "[" : "", option->value[0] ? "=" : "",
+			 option->value, is_optional ? "]" : "");
 		dprintf(1, "  %-28s%s\n", left, option->help);
 	}
 	dprintf(1, "\nExit status: the guest's own; 64 wrong option, 65 bad payload, 69 no KVM,\n"

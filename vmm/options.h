@@ -12,14 +12,24 @@ struct options {
 	const char *status_token; /* what PID 1's last line begins with */
 	uint64_t memory;	  /* bytes of RAM */
 	uint64_t cpus;
-	uint64_t gic;	       /* version 2 or 3; 0: what the host has */
-	const char *initrd;    /* file; NULL: none */
-	const char *dtb;       /* file that replaces the bundled device tree; NULL: none does */
-	const char *dump_dtb;  /* file to write the tree to, instead of running; NULL: run */
-	const char *gdb;       /* line to a debugger; NULL: none */
-	const char *dump_core; /* file for a core dump; NULL: none */
+	uint64_t gic;	      /* version 2 or 3; 0: what the host has */
+	const char *initrd;   /* file; NULL: none */
+	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
+	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
+	/* nestling-inside's. */
+	const char *gdb;	/* line to a debugger; NULL: none */
+	const char *dump_core;	/* file for a core dump; NULL: none */
+	uint64_t trace;		/* bits of enum trace; 0: nothing is told */
+	const char *trace_file; /* NULL: standard error */
+	uint64_t stats;		/* bits of enum form; 0: no figures at the end */
+	bool trace_json;
 	bool no_pmu, no_sve, no_pauth;
 	bool no_sandbox, no_reboot, strict, gdb_wait, probe, list, help, version;
+};
+
+enum form {
+	FORM_TEXT = 1,
+	FORM_JSON = 2,
 };
 
 /* What holds where nothing is said. */

@@ -65,7 +65,7 @@ void run_start(struct run *run)
 	futex_wake_all(&run->starts);
 }
 
-static void kick(struct run *run)
+void run_kick(struct run *run)
 {
 	for (unsigned i = 0; i < run->cpus; i++)
 		vcpu_kick(&run->vcpus[i]);
@@ -73,7 +73,7 @@ static void kick(struct run *run)
 
 void run_stop(struct run *run)
 {
-	kick(run);
+	run_kick(run);
 	wait_for_cpus(run);
 	/* Those that were paused leave now. */
 	for (unsigned i = 0; i < run->cpus; i++)
@@ -95,12 +95,10 @@ void run_release(struct run *run)
 		futex_wake_all(&run->gate);
 }
 
-bool run_may_enter(struct vcpu *vcpu)
+bool run_wait_at_gate(struct vcpu *vcpu)
 {
 	struct run *run = vcpu->guest;
 
-	if (__atomic_load_n(&run->gate, __ATOMIC_ACQUIRE) == 0)
-		return true;
 	futex_wait(&run->gate, HELD);
 	if (run_pause_asked(run))
 		vcpu->run->immediate_exit = 1; /* even before it is kicked */
@@ -127,7 +125,7 @@ void run_pause(struct run *run)
 	if (!run_pause_asked(run))
 		run_ask_pause(run);
 	if (!run->paused)
-		kick(run);
+		run_kick(run);
 	wait_for_cpus(run);
 	run->paused = true;
 }

@@ -29,6 +29,7 @@ struct run {
 	int core;	    /* file for a core dump; -1: none */
 	bool paused;	    /* all CPUs are; the event loop's alone */
 	bool starts_paused; /* as well */
+	bool watched;	    /* its CPUs run in trace.c's loop */
 };
 
 /* Bits of the gate between an exit of a CPU and its next entry. */
@@ -58,8 +59,10 @@ void run_end(struct run *run, enum end end, int status);
 /* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
 void run_hold(struct run *run);
 void run_release(struct run *run);
-/* Lets a vCPU's thread wait, if it is to. False if the run has ended. */
-bool run_may_enter(struct vcpu *vcpu);
+/* Lets a vCPU's thread wait while the gate is shut. False if the run has ended. */
+__attribute__((noinline)) bool run_wait_at_gate(struct vcpu *vcpu);
+/* Makes CPUs that are in the guest leave it, and choose anew how they run. The event loop's. */
+void run_kick(struct run *run);
 
 /*
  * A pause is for looking at the guest: its CPUs stand between two instructions, their registers are

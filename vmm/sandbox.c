@@ -88,7 +88,7 @@ static void forbid(struct program *program)
 	emit(program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0);
 }
 
-static void check_ioctl(struct program *program, enum role role)
+static void check_ioctl(struct program *program, unsigned role)
 {
 	load(program, offsetof(struct seccomp_data, args[1]));
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
@@ -125,7 +125,7 @@ static void check_mremap(struct program *program)
 	emit(program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0);
 }
 
-static void check(struct program *program, unsigned number, enum role role)
+static void check(struct program *program, unsigned number, unsigned role)
 {
 	unsigned short test = program->length;
 
@@ -148,7 +148,7 @@ static void check(struct program *program, unsigned number, enum role role)
  * have to later, and with a chain of comparisons that would cost more than all other set-up of a
  * guest's.
  */
-static void search(struct program *program, const uint16_t *numbers, unsigned count, enum role role)
+static void search(struct program *program, const uint16_t *numbers, unsigned count, unsigned role)
 {
 	unsigned half = count / 2;
 	unsigned short test = program->length;
@@ -166,7 +166,7 @@ static void search(struct program *program, const uint16_t *numbers, unsigned co
 }
 
 /* The role's calls but ioctl, in their order. How many there are. */
-static unsigned sort_calls(uint16_t *numbers, enum role role)
+static unsigned sort_calls(uint16_t *numbers, unsigned role)
 {
 	unsigned count = 0;
 
@@ -183,7 +183,7 @@ static unsigned sort_calls(uint16_t *numbers, enum role role)
 	return count;
 }
 
-static int install(enum role role)
+static int install(unsigned role)
 {
 	uint16_t numbers[ARRAY_SIZE(calls)];
 	struct program program = { .length = 0 };
@@ -198,7 +198,7 @@ static int install(enum role role)
 	return (int)sys_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (uintptr_t)&filter, 0, 0);
 }
 
-void sandbox_filter(enum role role)
+void sandbox_filter(unsigned role)
 {
 	must(install(role), "seccomp");
 }

@@ -25,10 +25,10 @@ void sandbox_enter(unsigned most_files);
 int sandbox_watch(uint32_t capabilities);
 
 /*
- * From now on this thread makes no system call but its role's (sys.h), and of the ones with many
+ * From now on this thread makes no system call but its roles' (sys.h), and of the ones with many
  * meanings only its own. Another one kills the program by SIGSYS, and after sandbox_enter is named.
  * Dies if the host cannot filter.
  */
-void sandbox_filter(enum role role);
+void sandbox_filter(unsigned roles);
 
 #endif

@@ -7,24 +7,19 @@
 #include "kvm.h"
 
 #include "crt.h"
+#include "describe.h"
+#include "probe.h"
 #include "report.h"
 #include "sys.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 /* What no guest of ours can do without. */
-static const struct {
-	unsigned capability;
-	const char *name;
-} needed[] = {
-#define NEED(capability)                                                                           \
-	{                                                                                          \
-		capability, #capability                                                            \
-	}
-	NEED(KVM_CAP_USER_MEMORY),  NEED(KVM_CAP_ONE_REG),	  NEED(KVM_CAP_DEVICE_CTRL),
-	NEED(KVM_CAP_ARM_PSCI_0_2), NEED(KVM_CAP_IMMEDIATE_EXIT), NEED(KVM_CAP_ARM_NISV_TO_USER),
-#undef NEED
+static const uint8_t needed[] = {
+	KVM_CAP_USER_MEMORY,  KVM_CAP_ONE_REG,	      KVM_CAP_DEVICE_CTRL,
+	KVM_CAP_ARM_PSCI_0_2, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_ARM_NISV_TO_USER,
 };
 
 /* What an open of /dev/kvm can fail with, its likely cause, and what to do. */
@@ -47,7 +42,11 @@ static const struct {
 
 int kvm_try(int fd, unsigned long request, uintptr_t argument)
 {
-	return (int)ioctl_restart(fd, request, argument);
+	int result = (int)ioctl_restart(fd, request, argument);
+
+	if (INSIDE)
+		trace_call(fd, request, argument, result);
+	return result;
 }
 
 int kvm_check(int result, const char *name)
@@ -80,6 +79,8 @@ void kvm_open(struct kvm_system *kvm)
 	if (fd < 0)
 		die_of_open(-fd);
 	kvm->fd = fd;
+	if (INSIDE)
+		trace_call(fd, OPEN_KVM, 0, fd);
 	version = kvm_try(fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		die(STATUS_NO_KVM, "/dev/kvm: %s: it is not KVM; make it with mknod c 10 232",
@@ -89,9 +90,9 @@ void kvm_open(struct kvm_system *kvm)
 		    "/dev/kvm: speaks version %d, not %d; take a kernel of 2.6.22 or later",
 		    version, KVM_API_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!kvm_capability(fd, needed[i].capability))
+		if (!kvm_capability(fd, needed[i]))
 			die(STATUS_NO_KVM,
-			    "/dev/kvm: lacks %s; take a host kernel of 5.10 or later",
-			    needed[i].name);
+			    "/dev/kvm: lacks KVM_CAP_%s; take a host kernel of 5.10 or later",
+			    probe_capability(needed[i]));
 	kvm->run_size = (size_t)kvm_call(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 }

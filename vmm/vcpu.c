@@ -11,6 +11,7 @@
 #include "map.h"
 #include "report.h"
 #include "sys.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 	vcpu->index = index;
 	vcpu->bus = bus;
 	vcpu->memory = memory;
+	vcpu->vm = vm;
 	vcpu->guest = guest;
 	vcpu->run_size = kvm->run_size;
 	vcpu->fd = kvm_call(vm->fd, KVM_CREATE_VCPU, index);
@@ -37,6 +39,8 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		die(STATUS_HOST, "kvm_run of CPU %u: %s; free some memory on the host", index,
 		    error_text((int)-run));
 	vcpu->run = (struct kvm_run *)run;
+	if (INSIDE)
+		trace_call(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
 	kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	init.features[0] = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (index > 0)
@@ -221,23 +225,26 @@ static const struct {
 _Static_assert(ARRAY_SIZE(exits) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_NOTIFY + 1,
 	       "a row for every exit reason of 6.1");
 
-const char *exit_name(unsigned reason)
+const char *vcpu_exit_name(unsigned reason)
 {
 	return reason < ARRAY_SIZE(exits) ? exits[reason].name : "newer than 6.1";
 }
 
 /* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
-static void handle_unhandled(struct vcpu *vcpu)
+static __attribute__((noinline)) void handle_unhandled(struct vcpu *vcpu)
 {
 	unsigned reason = vcpu->run->exit_reason;
 
-	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason, exit_name(reason),
-	       vcpu->run->hw.hardware_exit_reason);
+	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason,
+	       vcpu_exit_name(reason), vcpu->run->hw.hardware_exit_reason);
 	give_up(vcpu, STATUS_INTERNAL);
 }
 
+/* What runs for every exit is in the loop itself; what watches the loop has calls of the same. */
+#define IN_LOOP static inline __attribute__((always_inline))
+
 /* It goes to the end of the history with what became of it: the value that was read. */
-static void remember(struct vcpu *vcpu)
+IN_LOOP void remember(struct vcpu *vcpu)
 {
 	struct exit_record *record = &vcpu->history[vcpu->remembered++ % HISTORY];
 
@@ -245,7 +252,7 @@ static void remember(struct vcpu *vcpu)
 	memcpy(record->detail, &vcpu->run->hw, sizeof record->detail);
 }
 
-static void handle_exit(struct vcpu *vcpu)
+IN_LOOP void handle_exit(struct vcpu *vcpu)
 {
 	unsigned reason = vcpu->run->exit_reason;
 
@@ -258,21 +265,32 @@ static void handle_exit(struct vcpu *vcpu)
 		remember(vcpu);
 }
 
-/* Lets the guest run until it exits. False if it was kicked instead, or does not go on. */
-static bool enter(struct vcpu *vcpu)
+/* KVM_RUN has failed: it was interrupted, or the guest cannot go on. */
+static __attribute__((noinline)) void run_failed(int result, struct vcpu *vcpu)
 {
-	int result;
+	if (result == -EINTR || result == -EAGAIN)
+		return;
+	report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
+	give_up(vcpu, status_of_error(-result));
+}
 
-	if (!run_may_enter(vcpu))
-		return false;
-	result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
-	if (result == 0)
-		return true;
-	if (result != -EINTR && result != -EAGAIN) {
-		report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
-		give_up(vcpu, status_of_error(-result));
-	}
-	return false;
+IN_LOOP int enter(struct vcpu *vcpu)
+{
+	int result = (int)sys_ioctl(vcpu->fd, KVM_RUN, 0);
+
+	if (result != 0)
+		run_failed(result, vcpu);
+	return result;
+}
+
+int vcpu_enter(struct vcpu *vcpu)
+{
+	return enter(vcpu);
+}
+
+void vcpu_handle_exit(struct vcpu *vcpu)
+{
+	handle_exit(vcpu);
 }
 
 void vcpu_run(struct vcpu *vcpu)
@@ -280,8 +298,11 @@ void vcpu_run(struct vcpu *vcpu)
 	while (run_goes_on(vcpu->guest)) {
 		if (INSIDE)
 			run_wait_if_paused(vcpu);
-		while (enter(vcpu))
-			handle_exit(vcpu);
+		if (INSIDE && __atomic_load_n(&vcpu->guest->watched, __ATOMIC_RELAXED))
+			watch_run(vcpu);
+		else
+			while (vcpu_may_enter(vcpu) && enter(vcpu) == 0)
+				handle_exit(vcpu);
 	}
 }
 

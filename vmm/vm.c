@@ -14,7 +14,6 @@
 
 #define DEFAULT_IPA 40	 /* bits of a VM on hosts that know only one size */
 #define GICD_ICFGR 0xc00 /* 2 bits an interrupt (Arm IHI 0048, 4.3.13) */
-#define SPI_INTID 32	 /* interrupt id of the first shared peripheral interrupt */
 
 /*
  * What `virt` has, 40 bits, if the host can; more only if RAM needs it. An access beyond is an

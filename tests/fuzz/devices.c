@@ -136,7 +136,7 @@ static void power_on(void)
 	for (size_t i = 0; i < DEVICES; i++) {
 		devices[i].ops->reset(devices[i].device);
 		bus_add(&bus, (struct bus_region){ GPA(devices[i].base), devices[i].size,
-						   devices[i].ops, devices[i].device, &lock });
+						   devices[i].ops, devices[i].device, &lock, 0 });
 	}
 }
 

@@ -72,8 +72,8 @@ static int set_up(void **state)
 	bus = (struct bus){ 0 };
 	low = high = (struct probe){ 0 };
 	reports = 0;
-	bus_add(&bus, (struct bus_region){ GPA(0x1000), 0x1000, &probe_ops, &low, &lock });
-	bus_add(&bus, (struct bus_region){ GPA(0x2000), 0x10, &probe_ops, &high, &lock });
+	bus_add(&bus, (struct bus_region){ GPA(0x1000), 0x1000, &probe_ops, &low, &lock, 0 });
+	bus_add(&bus, (struct bus_region){ GPA(0x2000), 0x10, &probe_ops, &high, &lock, 0 });
 	return 0;
 }
 

@@ -3,9 +3,10 @@
 #include "reports.h"
 
 #include "../../vmm/console.h"
-#include "../../vmm/kvm.h"
 #include "../../vmm/dump.h"
 #include "../../vmm/loop.h"
+#include "../../vmm/options.h"
+#include "../../vmm/stats.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -119,9 +120,13 @@ void run_release(struct run *run)
 	run->gate &= ~HELD;
 }
 
-void vcpu_report_exits(const struct vcpu *vcpu)
+static unsigned statistics;
+
+void stats_report(const struct console *reported, unsigned form)
 {
-	(void)vcpu;
+	(void)reported;
+	assert_int_equal(form, FORM_TEXT);
+	statistics++;
 }
 
 void lock_acquire(struct lock *lock)
@@ -328,6 +333,7 @@ static void test_escape(void **state)
 	assert_int_equal(dumps, 2);
 	assert_true(run.paused);
 	TYPE(CTRL_A "s" CTRL_A "x");
+	assert_int_equal(statistics, 1);
 	assert_int_equal(end_called, ENDED);
 	assert_int_equal(end_status, STATUS_ESCAPE);
 }

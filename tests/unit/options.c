@@ -3,6 +3,7 @@
 #include "reports.h"
 
 #include "../../vmm/options.h"
+#include "../../vmm/trace.h"
 
 #include <string.h>
 
@@ -52,6 +53,16 @@ static const struct {
 	{ { "--gic", "4" }, "--gic 4" },
 	{ { "--gic=3x" }, "3x" },
 	{ { "--strict=yes" }, "--strict" },
+	{ { "--trace=" }, "--trace" },
+	{ { "--trace=kvm,mmi" }, "kvm,mmi" },
+	{ { "--trace=kvmm" }, "kvmm" },
+	{ { "--trace=kvm," }, "kvm," },
+	{ { "--trace=,kvm" }, ",kvm" },
+	{ { "--trace=all: tell" }, "all: tell" },
+	{ { "--trace", "one", "two" }, "two" },
+	{ { "--trace-file" }, "--trace-file" },
+	{ { "--trace-json=1" }, "--trace-json" },
+	{ { "--stats=table" }, "table" },
 	{ { "-hx" }, "-hx" },
 	{ { "one", "two" }, "two" },
 	{ { "--", "one", "--two" }, "--two" },
@@ -95,6 +106,16 @@ static const struct {
 	{ { "--no-pmu", "--no-sve", "--no-pauth" },
 	  { .no_pmu = true, .no_sve = true, .no_pauth = true } },
 	{ { "--gic=3", "--strict" }, { .gic = 3, .strict = true } },
+	{ { "--trace" }, { .trace = TRACE_ALL } },
+	{ { "--trace", "p" }, { .trace = TRACE_ALL, .payload = "p" } },
+	{ { "--trace=all" }, { .trace = TRACE_ALL } },
+	{ { "--trace=kvm" }, { .trace = TRACE_KVM } },
+	{ { "--trace=psci,exit" }, { .trace = TRACE_PSCI | TRACE_EXIT } },
+	{ { "--trace=irq,mmio,irq" }, { .trace = TRACE_IRQ | TRACE_MMIO } },
+	{ { "--trace=kvm", "--trace=exit" }, { .trace = TRACE_EXIT } },
+	{ { "--trace-json", "--trace-file", "f" }, { .trace_json = true, .trace_file = "f" } },
+	{ { "--stats" }, { .stats = FORM_TEXT } },
+	{ { "--stats=json", "p" }, { .stats = FORM_JSON, .payload = "p" } },
 	{ { "--", "--strict" }, { .payload = "--strict" } },
 	{ { "-" }, { .payload = "-" } },
 	{ { "--probe" }, { .probe = true } },
@@ -137,6 +158,10 @@ static void test_good(void **state)
 		assert_int_equal(got.strict, want->strict);
 		assert_int_equal(got.probe, want->probe);
 		assert_int_equal(got.list, want->list);
+		assert_int_equal(got.trace, want->trace);
+		assert_same(got.trace_file, want->trace_file);
+		assert_int_equal(got.trace_json, want->trace_json);
+		assert_int_equal(got.stats, want->stats);
 		assert_int_equal(got.help, want->help);
 		assert_int_equal(got.version, want->version);
 	}

@@ -107,7 +107,7 @@ static bool allows(int number, uint64_t second, uint64_t third)
 
 static const struct {
 	const char *who;
-	enum role role;
+	unsigned role;
 	unsigned most;
 	uint64_t request; /* one of ioctl's that it needs */
 	int calls[24];
@@ -125,6 +125,13 @@ static const struct {
 	  { SYS_ioctl, SYS_write, SYS_futex, SYS_ppoll, SYS_clock_gettime, SYS_rt_sigreturn,
 	    SYS_exit_group, SYS_read, SYS_tkill, SYS_mmap, SYS_madvise, SYS_mremap, SYS_munmap,
 	    SYS_close, SYS_getrandom } },
+	{ "the event loop, with --stats",
+	  LOOP | STATS,
+	  17,
+	  KVM_GET_STATS_FD,
+	  { SYS_ioctl, SYS_write, SYS_futex, SYS_ppoll, SYS_clock_gettime, SYS_rt_sigreturn,
+	    SYS_exit_group, SYS_read, SYS_tkill, SYS_mmap, SYS_madvise, SYS_mremap, SYS_munmap,
+	    SYS_close, SYS_getrandom, SYS_pread64 } },
 	{ "the parent",
 	  INIT,
 	  8,
@@ -166,7 +173,7 @@ static void test_calls(void **state)
 /* What ioctl may ask for: everything else is another device's, or a set-up that is over. */
 static const struct {
 	uint64_t request;
-	enum role role;
+	unsigned role;
 	bool allowed;
 } requests[] = {
 	{ KVM_RUN, CPU, true },
@@ -181,6 +188,8 @@ static const struct {
 	{ 0, CPU, false },
 	{ KVM_SET_DEVICE_ATTR, LOOP, true },
 	{ TIOCSTI, LOOP, false },
+	{ TIOCSTI, LOOP | STATS, false },
+	{ KVM_RUN, LOOP | STATS, true },
 	{ TCSETS, LOOP, false },
 	{ TCSBRK, INIT, true },
 	{ KVM_RUN, INIT, false },
