@@ -8,6 +8,9 @@
  */
 #include "gdb.h"
 
+#include "stats.h"
+#include "trace.h"
+
 #include <signal.h>
 
 /* ---- answers ---- */
@@ -657,11 +660,31 @@ static void monitor_virtual(struct gdb *gdb)
 	gdb->view = VIEW_VIRTUAL;
 }
 
+static void monitor_trace_on(struct gdb *gdb)
+{
+	(void)gdb;
+	trace_set(TRACE_ALL);
+}
+
+static void monitor_trace_off(struct gdb *gdb)
+{
+	(void)gdb;
+	trace_set(0);
+}
+
+static void monitor_stats(struct gdb *gdb)
+{
+	stats_report(gdb->console, FORM_TEXT);
+}
+
 static const struct {
 	const char *name, *help;
 	void (*act)(struct gdb *gdb);
 } monitor_commands[] = {
 	{ "reset", "start the guest anew", monitor_reset },
+	{ "trace on", "tell all that happens, on nestling's standard error", monitor_trace_on },
+	{ "trace off", "not any more", monitor_trace_off },
+	{ "stats", "figures so far, there, too", monitor_stats },
 	{ "physical", "addresses are physical ones from now on", monitor_physical },
 	{ "virtual", "addresses are the CPU's own again", monitor_virtual },
 };
@@ -753,8 +776,9 @@ void gdb_packet(struct gdb *gdb)
 /* ---- the run ---- */
 
 void gdb_attach(struct gdb *gdb, struct run *run, const struct vm *vm,
-		const struct guest_memory *flash)
+		const struct guest_memory *flash, const struct console *console)
 {
+	gdb->console = console;
 	gdb->run = run;
 	gdb->flash = flash;
 	debug_create(&gdb->debug, run, vm);

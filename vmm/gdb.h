@@ -9,6 +9,7 @@
 #ifndef VMM_GDB_H
 #define VMM_GDB_H
 
+#include "console.h"
 #include "debug.h"
 #include "inspect.h"
 #include "options.h"
@@ -19,6 +20,7 @@ struct gdb {
 	struct debug debug;
 	struct run *run;
 	const struct guest_memory *flash; /* what a payload has put into the flash window */
+	const struct console *console;	  /* for the figures */
 
 	int fd;	      /* the line; -1: nobody is at its other end */
 	int listener; /* whom a socket's next connection comes from; -1: the line is no socket */
@@ -45,7 +47,7 @@ int gdb_inherited(const char *line);
 void gdb_open(struct gdb *gdb, const char *line, bool holds);
 /* This is the guest; before its first run. */
 void gdb_attach(struct gdb *gdb, struct run *run, const struct vm *vm,
-		const struct guest_memory *flash);
+		const struct guest_memory *flash, const struct console *console);
 /* The guest is about to start, anew. */
 void gdb_start(struct gdb *gdb);
 /* It has ended, with this exit status: tells gdb. */

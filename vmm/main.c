@@ -65,7 +65,7 @@ static int run(const struct options *options, bool is_terminal)
 		gdb_open(&gdb, options->gdb, options->gdb_wait);
 	machine_create(&machine, &kvm, &console, options);
 	if (INSIDE && options->gdb) {
-		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image);
+		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image, &console);
 		machine.loop.gdb = &gdb;
 	}
 	boot_load(&boot, &machine);

@@ -167,8 +167,8 @@ static void test_one_register(void **state)
 	ask("p44", "0100000000000000"); /* SP_EL0 */
 	ask("P48=0000009600000000", "OK");
 	assert_int_equal(get(0, ESR_EL1), 0x96000000);
-	ask("p5f", "0000000000000000");
-	ask("p60", "E01");
+	ask("p60", "0000000000000000");
+	ask("p61", "E01");
 	ask("pffffffffffffffff", "E01");
 	ask("p100000000", "E01");
 	ask("p", "E01");
@@ -784,6 +784,18 @@ static void test_reset_with_too_many(void **state)
 		assert_int_equal(cpus[0].debug.arch.dbg_bcr[i] != 0, i < BREAKPOINTS);
 }
 
+static void test_monitor_figures(void **state)
+{
+	(void)state;
+	ask("qRcmd,7472616365206f6e", "OK"); /* trace on */
+	assert_int_equal(traced, TRACE_ALL);
+	ask("qRcmd,7472616365206f6666", "OK"); /* trace off */
+	assert_int_equal(traced, 0);
+	statistics = 0;
+	ask("qRcmd,7374617473", "OK"); /* stats */
+	assert_int_equal(statistics, 1);
+}
+
 static void test_monitor_help(void **state)
 {
 	(void)state;
@@ -917,6 +929,7 @@ int main(void)
 		TEST(reset),
 		TEST(reset_with_too_many),
 		TEST(monitor_help),
+		TEST(monitor_figures),
 		TEST(socket),
 		TEST(next_gdb),
 		TEST(lines),

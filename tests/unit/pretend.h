@@ -11,6 +11,8 @@
 
 #include "sys.h"
 #include "../../vmm/gdb.h"
+#include "../../vmm/stats.h"
+#include "../../vmm/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -288,6 +290,19 @@ enum status status_of_error(int error)
 
 /* ---- all of it ---- */
 
+static unsigned traced, statistics;
+
+void trace_set(unsigned events)
+{
+	traced = events;
+}
+
+void stats_report(const struct console *console, unsigned form)
+{
+	(void)console;
+	statistics += form == FORM_TEXT;
+}
+
 /* What the guest is before its first instruction: RAM of NOPs, and all CPUs at its beginning. */
 static void start_guest(void)
 {
@@ -328,7 +343,7 @@ static void attach(const char *line, bool holds)
 	answers_size = 0;
 	open_result = LINE_FD;
 	gdb_open(&gdb, line, holds);
-	gdb_attach(&gdb, &run, &vm, &flash);
+	gdb_attach(&gdb, &run, &vm, &flash, NULL);
 	start_guest();
 }
 
