@@ -175,7 +175,7 @@ static void test_one_register(void **state)
 	ask("P0", "E01");
 	ask("P0=", "E01");
 	ask("P0=887766554433221", "E01");
-	ask("P60=0000000000000000", "E01");
+	ask("P61=0000000000000000", "E01");
 	read_only = MPIDR_EL1;
 	ask("P56=0000000000000000", "E01");
 	ask("p56", "0000000000000000");
@@ -669,7 +669,7 @@ static void test_target(void **state)
 	assert_string_equal(read_document("features:read:target.xml", 0xffffff), whole);
 	for (const char *at = whole; (at = strstr(at, "<reg ")); at++)
 		registers++;
-	assert_int_equal(registers, 0x60);
+	assert_int_equal(registers, 0x61);
 	assert_non_null(strstr(whole, "<reg name=\"x30\" bitsize=\"64\" type=\"int\"/>"
 				      "<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/>"));
 	assert_non_null(strstr(whole, "<reg name=\"v31\" bitsize=\"128\" type=\"uint128\"/>"));
