@@ -26,15 +26,16 @@ endif
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
 VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init inspect load loop machine \
-	main memory options probe report run sandbox system vcpu vm walk
+	main memory options probe report run sandbox shortcut system vcpu vm walk
 # For seeing inside of a guest: not in the program that ships, but in the one that developers run.
 INSIDE := debug describe dump gdb gdb_line stats trace
-CLAIMS := abort debug echo el fault forge gic hello initrd lines memory reset rtc smp spin status storm timer uart
+CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair print reset rtc silence smp spin status \
+	storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console describe fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox string \
-	vcpu virtio_mmio walk
-SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 run tools trace
+UNIT_TESTS := bus console describe fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox shortcut \
+	string vcpu virtio_mmio walk
+SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 print run tools trace
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
@@ -161,8 +162,8 @@ $(PROGRAMS:%=%.debug): %.debug: $$(%_OBJECTS) crt/program.lds Makefile
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
 
-# A helper of the tests, with libc.
-build/fault: tests/system/fault.c crt/sys.h Makefile | $(SYSROOT)/.complete
+# Helpers of the tests, with libc.
+build/fault build/listen: build/%: tests/system/%.c crt/sys.h Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
 
 # Without symbols and sections, and with its relocations in the form that crt/start.c reads.
@@ -231,9 +232,10 @@ describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
 gdb_SOURCES := $(patsubst %,vmm/%.c,debug gdb gdb_line inspect walk)
 options_CFLAGS = $(vcpu_CFLAGS)
+shortcut_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
-build/unit/console.t: devices/pl011.c
+build/unit/console.t build/unit/shortcut.t: devices/pl011.c
 build/unit/describe.t: $(DEVICES:%=devices/%.c)
 build/unit/gdb.t: $(filter-out vmm/gdb.c,$(gdb_SOURCES))
 
@@ -257,7 +259,7 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb
-system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault \
+system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault build/listen \
 	$(PLACES:%=build/payloads/hello-%.elf)
 
 # ---- fuzzing ----
@@ -304,6 +306,7 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
+KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb shortcut vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c) $(INSIDE:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
@@ -314,13 +317,12 @@ check: inside := 1
 check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 	clang-format --dry-run --Werror $(C_FILES)
 	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES) tests/system/thread-test.c \
-		tests/system/fault.c -- $(TIDY_FLAGS) $(DIALECT)
+		tests/system/fault.c tests/system/listen.c -- $(TIDY_FLAGS) $(DIALECT)
 	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
 	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
-	$(TIDY) $(filter-out %/vcpu.c %/describe.c %/gdb.c,$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
-	$(TIDY) $(patsubst %,tests/unit/%.c,describe gdb vcpu) $(wildcard tests/fuzz/*.c) -- \
-		-std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
+	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--std=c11 -Icrt -DVERSION='""' -DINSIDE=1 crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)

@@ -88,6 +88,11 @@ uint64_t counter_frequency(void)
 	return frequency;
 }
 
+void cache_clean(const void *at)
+{
+	__asm__ volatile("dc cvac, %0\n\tdsb sy" : : "r"(at) : "memory");
+}
+
 _Noreturn void exit(int status)
 {
 	sys_exit_group(status);

@@ -69,6 +69,7 @@ enum role {
 	SYSCALL(3, BOOT, close_range, unsigned, unsigned, unsigned)                                \
 	SYSCALL(2, BOOT, fstat, int, void *)                                                       \
 	SYSCALL(2, BOOT, eventfd2, unsigned, int)                                                  \
+	SYSCALL(4, BOOT, signalfd4, int, const uint64_t *, size_t, int)                            \
 	SYSCALL(4, BOOT, rt_sigaction, int, const void *, void *, size_t)                          \
 	SYSCALL(4, BOOT, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)                \
 	SYSCALL(0, BOOT, getpid)                                                                   \

@@ -14,6 +14,11 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Offsets of those registers that change by themselves. */
+#define FR 0x018
+#define RIS 0x03c
+#define MIS 0x040
+
 /* FR, 3.3.3 */
 #define FR_CTS 0x001
 #define FR_DSR 0x002
@@ -73,7 +78,7 @@ struct reg {
 static const struct reg registers[] = {
 	[0x000 / 4] = { 0, 0x00ff, DATA, 0 },		     /* DR, 3.3.1 */
 	[0x004 / 4] = { 0, 0xffff, ERRORS, 0 },		     /* RSR and ECR, 3.3.2 */
-	[0x018 / 4] = { 0, 0, FLAGS, 0 },		     /* FR, 3.3.3 */
+	[FR / 4] = { 0, 0, FLAGS, 0 },			     /* FR, 3.3.3 */
 	[0x020 / 4] = { 0, 0x00ff, STORED, PL011_ILPR },     /* 3.3.4 */
 	[0x024 / 4] = { 0, 0xffff, STORED, PL011_IBRD },     /* 3.3.5 */
 	[0x028 / 4] = { 0, 0x003f, STORED, PL011_FBRD },     /* 3.3.6 */
@@ -81,8 +86,8 @@ static const struct reg registers[] = {
 	[0x030 / 4] = { 0x300, 0xff87, STORED, PL011_CR },   /* 3.3.8 */
 	[0x034 / 4] = { 0x012, 0x003f, STORED, PL011_IFLS }, /* 3.3.9 */
 	[0x038 / 4] = { 0, 0x07ff, STORED, PL011_IMSC },     /* 3.3.10 */
-	[0x03c / 4] = { 0, 0, RAW, 0 },			     /* RIS, 3.3.11 */
-	[0x040 / 4] = { 0, 0, MASKED, 0 },		     /* MIS, 3.3.12 */
+	[RIS / 4] = { 0, 0, RAW, 0 },			     /* RIS, 3.3.11 */
+	[MIS / 4] = { 0, 0, MASKED, 0 },		     /* MIS, 3.3.12 */
 	[0x044 / 4] = { 0, 0x07ff, CLEARING, 0 },	     /* ICR, 3.3.13 */
 	[0x048 / 4] = { 0, 0x0007, STORED, PL011_DMACR },    /* 3.3.14 */
 };
@@ -105,19 +110,97 @@ static const struct reg *find(uint64_t offset)
 	return &none;
 }
 
-/* The one place where the interrupt's level is computed (2.8: UARTINTR is the or of what MIS
- * shows). */
-static void update_irq(struct pl011 *uart)
-{
-	irq_line_set(&uart->irq, (uart->raw & uart->stored[PL011_IMSC]) != 0);
-}
-
-/* ---- receiving ---- */
+/* ---- what is seen from outside ---- */
 
 static unsigned depth(const struct pl011 *uart)
 {
 	return uart->stored[PL011_LCR_H] & LCR_FEN ? PL011_FIFO : 1;
 }
+
+static uint16_t flags(const struct pl011 *uart)
+{
+	return uart->modem | (uart->blocked ? FR_TXFF | FR_BUSY : FR_TXFE) |
+	       (uart->count == 0 ? FR_RXFE : 0) | (uart->count == depth(uart) ? FR_RXFF : 0);
+}
+
+/* What a read gives, without what else it does. */
+static uint16_t look(const struct pl011 *uart, const struct reg *reg)
+{
+	switch (reg->kind) {
+	case STORED:
+		return uart->stored[reg->stored];
+	case DATA:
+		return (uart->count ? uart->fifo[uart->first] : 0) | (uart->overrun ? DR_OE : 0);
+	case ERRORS:
+		return uart->errors;
+	case FLAGS:
+		return flags(uart);
+	case RAW:
+		return uart->raw;
+	case MASKED:
+		return uart->raw & uart->stored[PL011_IMSC];
+	case CLEARING: /* write-only */
+	default:
+		return reg->reset;
+	}
+}
+
+/* Puts it into the page, at the register's place. */
+static void show(const struct pl011 *uart, uint64_t offset, uint32_t value)
+{
+	uint32_t *at = &uart->page[offset / 4];
+
+	if (*at == value)
+		return;
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+	uart->shown(uart->line, at);
+}
+
+void pl011_show(struct pl011 *uart, uint32_t *page)
+{
+	uart->page = page;
+	if (!page)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+		show(uart, 4 * i, look(uart, &registers[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(identification); i++)
+		show(uart, IDENTIFICATION + 4 * i, identification[i].reset);
+}
+
+/* A read of DR leaves in RSR what was wrong with its byte: nothing if there is none. */
+bool pl011_is_still(const struct pl011 *uart)
+{
+	return uart->count == 0 && !(uart->errors & ~(DR_OE >> 8));
+}
+
+/* As long as the FIFO is empty all the time, TX, once raised, stays so until ICR. */
+bool pl011_sends_unseen(const struct pl011 *uart)
+{
+	return uart->raw & INT_TX && !uart->blocked && !(uart->stored[PL011_CR] & CR_LBE);
+}
+
+/*
+ * After every change. Before the guest can learn of it by the page or by an interrupt, a shortcut
+ * that it ends is gone. The one place where the interrupt's level is computed (2.8: UARTINTR is the
+ * or of what MIS shows).
+ */
+static void update(struct pl011 *uart)
+{
+	uint16_t masked = uart->raw & uart->stored[PL011_IMSC];
+
+	if (uart->page && !pl011_is_still(uart))
+		uart->hide(uart->line);
+	if (uart->posted && !pl011_sends_unseen(uart))
+		uart->unpost(uart->line);
+	if (uart->page) {
+		show(uart, FR, flags(uart));
+		show(uart, RIS, uart->raw);
+		show(uart, MIS, masked);
+	}
+	irq_line_set(&uart->irq, masked != 0);
+}
+
+/* ---- receiving ---- */
 
 /* Bytes that raise RX (3.3.9): an eighth, a quarter, half, three quarters, seven eighths. */
 static unsigned receive_trigger(const struct pl011 *uart)
@@ -187,7 +270,7 @@ static void tell_if_empty(struct pl011 *uart, bool seen)
 		uart->empty(uart->line, seen);
 }
 
-static uint16_t pop(struct pl011 *uart)
+static void pop(struct pl011 *uart)
 {
 	uint16_t byte = 0;
 
@@ -199,7 +282,6 @@ static uint16_t pop(struct pl011 *uart)
 	uart->errors = (uint16_t)((uart->errors & DR_OE >> 8) | byte >> 8);
 	update_receive(uart);
 	tell_if_empty(uart, false);
-	return byte | (uart->overrun ? DR_OE : 0);
 }
 
 unsigned pl011_room(const struct pl011 *uart)
@@ -213,14 +295,14 @@ void pl011_receive(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		push(uart, bytes[i]);
 	pushed(uart);
-	update_irq(uart);
+	update(uart);
 }
 
 void pl011_receive_break(struct pl011 *uart)
 {
 	push(uart, DR_BREAK);
 	pushed(uart);
-	update_irq(uart);
+	update(uart);
 }
 
 static void pl011_expire(void *device)
@@ -230,7 +312,7 @@ static void pl011_expire(void *device)
 	if (uart->count)
 		uart->raw |= INT_RT;
 	update_receive(uart);
-	update_irq(uart);
+	update(uart);
 }
 
 /* ---- transmitting ---- */
@@ -250,17 +332,23 @@ static void loop_back(struct pl011 *uart, uint16_t byte)
  * The FIFO empties at once: that is a passage through the trigger level, which raises TX (2.8.2).
  * While the line wants no more it is full, and TX comes when the line is ready.
  */
-static void transmit(struct pl011 *uart, uint8_t byte)
+static void transmit(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 {
-	if (uart->stored[PL011_CR] & CR_LBE) {
-		loop_back(uart, byte);
-	} else {
-		uart->blocked = !uart->transmit(uart->line, byte);
-	}
+	if (uart->stored[PL011_CR] & CR_LBE)
+		while (count--)
+			loop_back(uart, *bytes++);
+	else
+		uart->blocked = !uart->transmit(uart->line, bytes, count);
 	if (uart->blocked)
 		uart->raw &= (uint16_t)~INT_TX;
 	else
 		uart->raw |= INT_TX;
+}
+
+void pl011_send(struct pl011 *uart, const uint8_t *bytes, unsigned count)
+{
+	transmit(uart, bytes, count);
+	update(uart);
 }
 
 void pl011_ready(struct pl011 *uart)
@@ -269,7 +357,7 @@ void pl011_ready(struct pl011 *uart)
 		return;
 	uart->blocked = false;
 	uart->raw |= INT_TX;
-	update_irq(uart);
+	update(uart);
 }
 
 /* ---- modem ---- */
@@ -301,12 +389,6 @@ static void update_modem(struct pl011 *uart)
 }
 
 /* ---- registers ---- */
-
-static uint16_t flags(const struct pl011 *uart)
-{
-	return uart->modem | (uart->blocked ? FR_TXFF | FR_BUSY : FR_TXFE) |
-	       (uart->count == 0 ? FR_RXFE : 0) | (uart->count == depth(uart) ? FR_RXFF : 0);
-}
 
 /*
  * LCR_H: puts the divisor in force; switching the FIFOs off empties them; a break may come back. On
@@ -358,29 +440,15 @@ static void clear_interrupts(struct pl011 *uart, uint16_t which)
 
 static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
 {
-	uint64_t value;
+	uint64_t value = look(uart, reg);
 
-	switch (reg->kind) {
-	case STORED:
-		return uart->stored[reg->stored];
-	case DATA:
-		value = pop(uart);
-		update_irq(uart);
-		return value;
-	case ERRORS:
-		return uart->errors;
-	case FLAGS:
-		value = flags(uart);
+	if (reg->kind == FLAGS) {
 		tell_if_empty(uart, true);
-		return value;
-	case RAW:
-		return uart->raw;
-	case MASKED:
-		return uart->raw & uart->stored[PL011_IMSC];
-	case CLEARING: /* write-only */
-	default:
-		return reg->reset;
+	} else if (reg->kind == DATA) {
+		pop(uart);
+		update(uart);
 	}
+	return value;
 }
 
 static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t value)
@@ -391,7 +459,8 @@ static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t v
 		store(uart, reg->stored, value);
 		break;
 	case DATA:
-		transmit(uart, (uint8_t)value);
+		uart->sent = (uint8_t)value;
+		transmit(uart, &uart->sent, 1);
 		break;
 	case ERRORS: /* ECR: any value clears */
 		uart->errors = 0;
@@ -402,7 +471,10 @@ static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t v
 	default:
 		return;
 	}
-	update_irq(uart);
+	/* DR's shows no byte: the page is for when there is none. */
+	if (uart->page && reg->kind != DATA)
+		show(uart, 4 * (uint64_t)(reg - registers), look(uart, reg));
+	update(uart);
 }
 
 /* 64 bits are two registers, the lower first. */
@@ -434,7 +506,7 @@ static void pl011_reset(void *device)
 	uart->first = uart->count = 0;
 	uart->overrun = uart->blocked = false;
 	timer_line_set(&uart->timer, TIMER_OFF);
-	update_irq(uart);
+	update(uart);
 }
 
 static const char names[] =

@@ -37,6 +37,15 @@ void finish(unsigned code)
 		;
 }
 
+void pause(uint32_t microseconds)
+{
+	uint64_t ticks = microseconds * read_system_register("cntfrq_el0") / 1000000;
+	uint64_t start = read_system_register("cntvct_el0");
+
+	for (uint64_t now = start; now - start < ticks; now = read_system_register("cntvct_el0"))
+		;
+}
+
 static void print_character(char c)
 {
 	while (read32(UART_BASE + UART_FR) & FR_TXFF)

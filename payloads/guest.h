@@ -81,6 +81,9 @@ int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c);
 /* Ends the run through the finisher: 0 passes, any other code is the run's status. */
 void finish(unsigned code) __attribute__((noreturn));
 
+/* Passes so many microseconds, by the virtual counter, without leaving the guest. */
+void pause(uint32_t microseconds);
+
 /* ---- saying something, to the UART, polled ---- */
 
 void print(const char *text);

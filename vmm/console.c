@@ -18,6 +18,7 @@
 
 #include <asm/termbits.h>
 #include <errno.h>
+#include <linux/limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -57,10 +58,22 @@ static void set_output_count(struct console *console, unsigned count)
 	__atomic_store_n(&console->output_count, count, __ATOMIC_RELAXED);
 }
 
-/* Writes a byte of what waits. */
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* How much of what waits lies in a row. */
+static unsigned in_a_row(const struct console *console)
+{
+	return least(console->output_count, CONSOLE_OUTPUT - console->output_first);
+}
+
+/* Writes some of what waits. */
 static void write_waiting(struct console *console)
 {
-	unsigned n = write_some(&console->output[console->output_first], 1);
+	unsigned n = write_some(&console->output[console->output_first],
+				least(in_a_row(console), console->at_once));
 
 	console->output_first = (console->output_first + n) % CONSOLE_OUTPUT;
 	set_output_count(console, console->output_count - n);
@@ -73,30 +86,44 @@ static void hold_if_full(struct console *console)
 		run_hold(console->run);
 }
 
-static bool transmit(struct console *console, uint8_t byte)
+/* Those that standard output does not take. */
+static void append_output(struct console *console, const uint8_t *bytes, unsigned count)
 {
-	console->transmitted++;
-	if (console->discard)
-		return true;
-	if (console->output_count == 0 && is_writable(console) && write_some(&byte, 1) == 1)
-		return true;
-	if (console->output_count == CONSOLE_OUTPUT)
+	unsigned before = console->output_count;
+
+	if (count > CONSOLE_OUTPUT - before)
 		__builtin_trap(); /* fewer CPUs than spare bytes, and each was held */
-	console->output[(console->output_first + console->output_count) % CONSOLE_OUTPUT] = byte;
-	set_output_count(console, console->output_count + 1);
-	if (console->output_count == 1)
+	for (unsigned i = 0; i < count; i++)
+		console->output[(console->output_first + before + i) % CONSOLE_OUTPUT] = bytes[i];
+	set_output_count(console, before + count);
+	if (before == 0)
 		loop_wake(console->run->wake);
 	hold_if_full(console);
+}
+
+static bool transmit(struct console *console, const uint8_t *bytes, unsigned count)
+{
+	console->transmitted += count;
+	while (count && console->output_count == 0 && is_writable(console)) {
+		unsigned n = write_some(bytes, least(count, console->at_once));
+
+		if (n == 0)
+			break;
+		bytes += n;
+		count -= n;
+	}
+	if (count && !console->discard)
+		append_output(console, bytes, count);
 	return console->output_count < CONSOLE_OUTPUT / 2;
 }
 
-bool console_transmit(void *opaque, uint8_t byte)
+bool console_transmit(void *opaque, const uint8_t *bytes, unsigned count)
 {
 	struct console *console = opaque;
 	bool more;
 
 	lock_acquire(&console->lock);
-	more = transmit(console, byte);
+	more = transmit(console, bytes, count);
 	lock_release(&console->lock);
 	return more;
 }
@@ -126,8 +153,7 @@ void console_flush(struct console *console)
 void console_finish(struct console *console)
 {
 	while (console->output_count) {
-		unsigned to_end = CONSOLE_OUTPUT - console->output_first;
-		unsigned n = console->output_count < to_end ? console->output_count : to_end;
+		unsigned n = in_a_row(console);
 		int result = write_all(1, &console->output[console->output_first], n);
 
 		if (result < 0)
@@ -166,14 +192,19 @@ static void send_break(struct console *console)
 }
 
 /* A terminal that stalls is not waited for: it may be why the user wants to end. */
-static void end(struct console *console)
+void console_end(struct console *console, int status)
 {
 	console_flush(console);
 	lock_acquire(&console->lock);
 	console->discard = true;
 	set_output_count(console, 0);
 	lock_release(&console->lock);
-	run_end(console->run, ENDED, STATUS_ESCAPE);
+	run_end(console->run, ENDED, status);
+}
+
+static void end(struct console *console)
+{
+	console_end(console, STATUS_ESCAPE);
 }
 
 static void reset(struct console *console)
@@ -264,6 +295,11 @@ static void take(struct console *console, uint8_t byte)
 	}
 }
 
+bool console_has_input(const struct console *console)
+{
+	return input_count(console) > 0;
+}
+
 bool console_wants_input(const struct console *console)
 {
 	return !console->input_closed && input_count(console) < CONSOLE_INPUT;
@@ -307,7 +343,7 @@ static void feed(struct console *console)
 
 void console_feed(struct console *console)
 {
-	if (input_count(console) == 0)
+	if (!console_has_input(console))
 		return;
 	lock_acquire(console->uart_lock);
 	feed(console);
@@ -322,7 +358,7 @@ void console_empty(void *opaque, bool seen)
 {
 	struct console *console = opaque;
 
-	if (console->input_count == 0)
+	if (!console_has_input(console))
 		return;
 	if (seen)
 		feed(console);
@@ -361,7 +397,13 @@ void console_create(struct console *console, bool is_terminal)
 	/* What waits needs no zeros in front of it: to write them would cost each start 20 KiB. */
 	memset(console, 0, offsetof(struct console, input));
 	console->is_terminal = is_terminal;
-	console->is_file = sys_fstat(1, &status) == 0 && S_ISREG(status.st_mode);
+	/* Should that fail it is taken for what stalls soonest: a terminal, which may have room for
+	 * a single byte. A pipe has room for a page (pipe(7), PIPE_BUF). */
+	(void)sys_fstat(1, &status);
+	console->is_file = S_ISREG(status.st_mode);
+	console->at_once = console->is_file	      ? CONSOLE_OUTPUT
+			   : S_ISFIFO(status.st_mode) ? PIPE_BUF
+						      : 1;
 }
 
 void console_connect(struct console *console, struct pl011 *uart, struct lock *uart_lock,

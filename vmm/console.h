@@ -30,8 +30,9 @@ struct console {
 	/* Output that waits, below: under the lock. */
 	struct lock lock;
 	unsigned output_first, output_count;
-	bool is_file;			/* output never stalls */
-	bool discard;			/* the user has ended it: what comes now is nobody's */
+	bool is_file;	  /* output never stalls */
+	unsigned at_once; /* bytes that can be written without waiting if one can */
+	bool discard;	  /* the user has ended it: what does not get out now is nobody's */
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
 
 	/* Not set before they are used. */
@@ -47,20 +48,25 @@ void console_connect(struct console *console, struct pl011 *uart, struct lock *u
 		     struct run *run);
 
 /*
- * A struct pl011's `transmit` and `empty`. A byte is written at once if standard output takes it;
- * else it waits, in order. False when half of the room for that is taken: then the UART shows its
+ * A struct pl011's `transmit` and `empty`. Bytes are written at once if standard output takes them;
+ * else they wait, in order. False when half of the room for that is taken: then the UART shows its
  * guest a full FIFO. If the guest does not look its CPUs are held until the terminal goes on
  * (run_hold).
  */
-bool console_transmit(void *console, uint8_t byte);
+bool console_transmit(void *console, const uint8_t *bytes, unsigned count);
 void console_empty(void *console, bool seen);
 
 /* The event loop's: what to wait for, and what to do when it has come. */
 bool console_wants_input(const struct console *console);
 bool console_has_output(const struct console *console);
+/* Input that waits: under the UART's lock. */
+bool console_has_input(const struct console *console);
 void console_read(struct console *console);
 void console_feed(struct console *console);
 void console_flush(struct console *console);
+
+/* Somebody has ended the run: with this status. */
+void console_end(struct console *console, int status);
 
 /* At the end of a run: writes all that waits, however long it takes. */
 void console_finish(struct console *console);

@@ -14,6 +14,7 @@
 #include "inspect.h"
 #include "options.h"
 
+#define GDB_FILES 2	/* descriptors: a socket's, and a connection's */
 #define GDB_PACKET 4096 /* bytes between $ and #, either way */
 
 struct gdb {

@@ -48,11 +48,17 @@ struct vm {
 
 /* A VM that can hold addresses below `end`. */
 void vm_create(struct vm *vm, const struct kvm_system *kvm, gpa_t end);
-/* Shows memory of this process, which must outlive the VM, to the guest. A slot is used once. */
+/* Shows memory of this process, which must outlive the VM, to the guest, in a free slot. */
 void vm_add_memory(struct vm *vm, unsigned slot, gpa_t at, void *memory, uint64_t size);
 /* The same read-only: writes come as MMIO. False if the host cannot; then reads come as MMIO, too.
  */
 bool vm_add_rom(struct vm *vm, unsigned slot, gpa_t at, void *memory, uint64_t size);
+/* Does not show it any more: reads come as MMIO, too. */
+void vm_remove_memory(struct vm *vm, unsigned slot);
+/* Writes there are collected in a ring (struct kvm_coalesced_mmio_ring), as long as it has room,
+ * rather than coming as MMIO one by one. False if the host cannot. Or not any more. */
+bool vm_collect_writes(struct vm *vm, gpa_t at, uint32_t size);
+void vm_stop_collecting(struct vm *vm, gpa_t at, uint32_t size);
 /* The interrupt controller: version 2, 3, or 0 for what the host has; ready once its vCPUs exist.
  */
 void vm_create_gic(struct vm *vm, unsigned version);
@@ -88,6 +94,7 @@ struct vcpu {
 	uint32_t paused;	      /* a futex: 1 while its thread waits for run_resume */
 	bool frozen;		      /* and is left out by that */
 	bool stepping, stopped;	      /* for a debugger: by an exit, to be told of it */
+	struct shortcut *shortcut;    /* round the UART */
 	uint64_t exits[EXIT_REASONS]; /* of all runs */
 	struct exit_record history[HISTORY];
 	uint32_t remembered; /* exits so far: the next one goes there, modulo HISTORY */

@@ -11,7 +11,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <time.h>
 
 #define NS_PER_S 1000000000ull
@@ -85,6 +87,7 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		{ .fd = loop->wake, .events = POLLIN },
 		{ .fd = console_wants_input(loop->console) ? 0 : -1, .events = POLLIN },
 		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
+		{ .fd = loop->sigterm, .events = POLLIN },
 		{ .fd = INSIDE && loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
 	};
 	struct timespec timeout = {
@@ -104,7 +107,9 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		console_read(loop->console);
 	if (fds[2].revents)
 		console_flush(loop->console);
-	if (INSIDE && fds[3].revents)
+	if (fds[3].revents) /* for good: it is not read */
+		console_end(loop->console, STATUS_SIGNAL + SIGTERM);
+	if (INSIDE && fds[4].revents)
 		gdb_input(loop->gdb);
 }
 
@@ -126,6 +131,20 @@ void loop_create(struct loop *loop, struct run *run, struct console *console)
 		die(status_of_error((int)-wake), "eventfd: %s", error_text((int)-wake));
 	*loop = (struct loop){ .wake = (int)wake, .run = run, .console = console };
 	run->wake = loop->wake;
+}
+
+/* Others may be ignored by whoever started us, as by nohup(1): taken like this they would not be.
+ */
+void loop_take_sigterm(struct loop *loop)
+{
+	const uint64_t sigterm = 1ull << (SIGTERM - 1);
+	long result = sys_rt_sigprocmask(SIG_BLOCK, &sigterm, NULL, sizeof sigterm);
+
+	if (result >= 0)
+		result = sys_signalfd4(-1, &sigterm, sizeof sigterm, SFD_CLOEXEC);
+	if (result < 0)
+		die(status_of_error((int)-result), "signalfd: %s", error_text((int)-result));
+	loop->sigterm = (int)result;
 }
 
 void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,

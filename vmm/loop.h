@@ -14,7 +14,7 @@
 #include "crt.h"
 #include "run.h"
 
-#define LOOP_TIMERS 2
+#define LOOP_TIMERS 3
 
 /* A device's timer, under that device's lock: it sets it, and is told of its end. */
 struct loop_timer {
@@ -25,7 +25,8 @@ struct loop_timer {
 };
 
 struct loop {
-	int wake; /* eventfd: something has changed */
+	int wake;    /* eventfd: something has changed */
+	int sigterm; /* signalfd */
 	struct run *run;
 	struct console *console;
 	struct gdb *gdb; /* NULL: none was asked for */
@@ -37,6 +38,12 @@ void loop_create(struct loop *loop, struct run *run, struct console *console);
 /* Timer `number` is this device's, and off. */
 void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,
 		    struct lock *lock);
+
+/*
+ * From now on SIGTERM ends the run, rather than the program at once: what the guest has printed
+ * till then is not lost. Before the run's threads are started, for they must not get it.
+ */
+void loop_take_sigterm(struct loop *loop);
 
 /* Does what there is to do, until the run has ended. */
 void loop_run(struct loop *loop);

@@ -19,7 +19,9 @@
 
 /* Memory slots. */
 #define RAM_SLOT 0
-#define FIRST_FLASH_SLOT 1 /* one for each block */
+#define FIRST_FLASH_SLOT 2 /* one for each block */
+
+#define SHORTCUT_TIMER 2 /* after those of the table of devices */
 
 /* The table of devices: where each lies in the guest, and where its struct lies in the machine. */
 #define FIELD(name) offsetof(struct machine, name)
@@ -85,9 +87,12 @@ static void connect_wires(struct machine *machine)
 	machine->uart = (struct pl011){
 		.irq = { .set = vm_set_irq, .controller = &machine->vm, .number = UART_SPI },
 		.timer = { .set = loop_set_timer, .clock = &machine->loop, .number = 0 },
-		.transmit = console_transmit,
-		.empty = console_empty,
-		.line = machine->console,
+		.transmit = shortcut_transmit,
+		.empty = shortcut_empty,
+		.shown = shortcut_shown,
+		.hide = shortcut_hide,
+		.unpost = shortcut_unpost,
+		.line = &machine->shortcut,
 		.clock = UART_CLOCK,
 	};
 	machine->rtc = (struct pl031){
@@ -98,6 +103,11 @@ static void connect_wires(struct machine *machine)
 	machine->finisher = (struct finisher){ .finish = finish, .listener = &machine->run };
 	machine->flash = (struct flash){ .show = show_flash, .listener = machine };
 	console_connect(machine->console, &machine->uart, &machine->uart_lock, &machine->run);
+	shortcut_connect(&machine->shortcut, &machine->run.vcpus[0], &machine->vm, machine->console,
+			 (struct timer_line){ loop_set_timer, &machine->loop, SHORTCUT_TIMER },
+			 machine->options->uart & UART_PLAIN);
+	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
+		       &machine->uart_lock);
 }
 
 static void create_devices(struct machine *machine, bool strict)
@@ -139,9 +149,11 @@ static void create_cpus(struct machine *machine)
 		die(STATUS_HOST,
 		    "--cpus %u: this host's guests have at most %u with GICv%u; take fewer",
 		    run->cpus, most, machine->vm.gic);
-	for (unsigned i = 0; i < run->cpus; i++)
+	for (unsigned i = 0; i < run->cpus; i++) {
 		vcpu_create(&run->vcpus[i], machine->kvm, &machine->vm, i, &machine->features,
 			    &machine->bus, &machine->memory, run);
+		run->vcpus[i].shortcut = &machine->shortcut;
+	}
 	vm_start_gic(&machine->vm);
 	for (unsigned i = 0; machine->features.pmu && i < run->cpus; i++)
 		vcpu_start_pmu(&run->vcpus[i]);
@@ -207,6 +219,7 @@ void machine_run(struct machine *machine)
 	run_start(&machine->run);
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
+	shortcut_take(&machine->shortcut);
 	if (INSIDE && machine->run.broken)
 		dump(&machine->run);
 }

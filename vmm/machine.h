@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "options.h"
+#include "shortcut.h"
 
 /* Lives on main's stack; machine_create fills it. */
 struct machine {
@@ -29,6 +30,7 @@ struct machine {
 	struct bus bus;
 
 	struct pl011 uart;
+	struct shortcut shortcut;
 	struct pl031 rtc;
 	struct finisher finisher;
 	struct flash flash;

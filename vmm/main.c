@@ -39,9 +39,29 @@ static int version(void)
 	return STATUS_PASS;
 }
 
-/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd,
- * gdb's, core. */
-#define MOST_FILES 12
+/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd and
+ * signalfd; and what is asked for to see inside. */
+#define MOST_FILES 10
+static unsigned most_files(const struct options *options)
+{
+	unsigned files = MOST_FILES + (unsigned)options->cpus;
+
+	if (INSIDE)
+		files += (options->gdb ? GDB_FILES : 0) + (options->dump_core != NULL) +
+			 (options->trace_file != NULL) + (options->stats ? STATS_FILES : 0);
+	return files;
+}
+
+/* Of the event loop, with what that takes. */
+static unsigned roles(const struct options *options)
+{
+	unsigned roles = LOOP;
+
+	if (INSIDE)
+		roles |= (options->gdb ? DEBUGGER : 0) | (options->dump_core ? DUMPER : 0) |
+			 (options->stats ? STATS : 0);
+	return roles;
+}
 
 /* Starts the guest again, from nothing, as often as it resets itself. */
 static int run(const struct options *options, bool is_terminal)
@@ -73,13 +93,12 @@ static int run(const struct options *options, bool is_terminal)
 		return STATUS_PASS;
 	if (INSIDE && options->stats)
 		stats_open();
+	loop_take_sigterm(&machine.loop);
 	if (!options->no_sandbox)
-		sandbox_enter(MOST_FILES + (unsigned)options->cpus + (options->trace_file != NULL) +
-			      STATS_FILES * (options->stats != 0));
+		sandbox_enter(most_files(options));
 	run_start_threads(&machine.run);
 	if (!options->no_sandbox)
-		sandbox_filter(LOOP | (options->gdb ? DEBUGGER : 0) |
-			       (options->dump_core ? DUMPER : 0) | (options->stats ? STATS : 0));
+		sandbox_filter(roles(options));
 	machine_run(&machine);
 	while (machine.run.end == RESET && !options->no_reboot) {
 		machine_reset(&machine);

@@ -42,6 +42,8 @@ static const struct option {
 	{ "dtb", "FILE", "device tree to use instead of our own", 0, 0, FIELD(dtb), 0, STRING },
 	{ "dump-dtb", "FILE", "write the guest's device tree to FILE, and end", 0, 0,
 	  FIELD(dump_dtb), 0, STRING },
+	{ "uart", "HOW", "fast,plain: plain has an exit for each access to the UART (fast)", 1, 0,
+	  FIELD(uart), 0, WORDS },
 	{ "no-pmu", "", "hide the host's performance counters", 0, 0, FIELD(no_pmu), 0, FLAG },
 	{ "no-sve", "", "hide the host's scalable vectors", 0, 0, FIELD(no_sve), 0, FLAG },
 	{ "no-pauth", "", "hide the host's pointer authentication", 0, 0, FIELD(no_pauth), 0,

@@ -16,6 +16,7 @@ struct options {
 	const char *initrd;   /* file; NULL: none */
 	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
 	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
+	uint64_t uart;	      /* UART_PLAIN: without shortcuts */
 	/* nestling-inside's. */
 	const char *gdb;	/* line to a debugger; NULL: none */
 	const char *dump_core;	/* file for a core dump; NULL: none */
@@ -26,6 +27,8 @@ struct options {
 	bool no_pmu, no_sve, no_pauth;
 	bool no_sandbox, no_reboot, strict, gdb_wait, probe, list, help, version;
 };
+
+#define UART_PLAIN 2
 
 enum form {
 	FORM_TEXT = 1,

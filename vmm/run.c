@@ -58,7 +58,7 @@ void run_start_threads(struct run *run)
 void run_start(struct run *run)
 {
 	run->end = RUNNING;
-	if (run->starts_paused)
+	if (INSIDE && run->starts_paused)
 		run->gate |= PAUSED;
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
@@ -75,6 +75,8 @@ void run_stop(struct run *run)
 {
 	run_kick(run);
 	wait_for_cpus(run);
+	if (!INSIDE)
+		return;
 	/* Those that were paused leave now. */
 	for (unsigned i = 0; i < run->cpus; i++)
 		run->vcpus[i].frozen = false;
@@ -100,7 +102,7 @@ bool run_wait_at_gate(struct vcpu *vcpu)
 	struct run *run = vcpu->guest;
 
 	futex_wait(&run->gate, HELD);
-	if (run_pause_asked(run))
+	if (INSIDE && run_pause_asked(run))
 		vcpu->run->immediate_exit = 1; /* even before it is kicked */
 	return run_goes_on(run);
 }

@@ -52,7 +52,9 @@ static const struct {
 	{ KVM_IRQ_LINE, CPU },
 	{ KVM_GET_ONE_REG, CPU },
 	{ KVM_SET_VCPU_EVENTS, CPU },
-	{ KVM_SET_USER_MEMORY_REGION, CPU }, /* the flash, when first touched */
+	{ KVM_SET_USER_MEMORY_REGION, CPU }, /* the flash, when first touched; the UART's page */
+	{ KVM_REGISTER_COALESCED_MMIO, CPU },
+	{ KVM_UNREGISTER_COALESCED_MMIO, CPU },
 	{ TCSETS, INIT },
 	{ TCSBRK, INIT },
 };

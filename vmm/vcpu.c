@@ -10,6 +10,7 @@
 #include "kvm.h"
 #include "map.h"
 #include "report.h"
+#include "shortcut.h"
 #include "sys.h"
 #include "trace.h"
 
@@ -173,61 +174,66 @@ static void handle_debug(struct vcpu *vcpu)
 }
 
 /*
- * Every reason of the kernel's ABI (linux/kvm.h). What has no handler cannot be the guest's doing
- * on arm64 with what we ask of KVM; it ends the run under its name.
+ * Every reason of the kernel's ABI (linux/kvm.h) in its order. What has no handler cannot be the
+ * guest's doing on arm64 with what we ask of KVM; it ends the run under its name.
  */
-static const struct {
-	char name[16]; /* without KVM_EXIT_; in the table itself, for a pointer is larger: its
-			  relocation */
-	void (*handle)(struct vcpu *vcpu);
-} exits[] = {
-#define EXIT(reason, handler) [KVM_EXIT_##reason] = { #reason, handler }
-	EXIT(UNKNOWN, NULL),
-	EXIT(EXCEPTION, NULL),
-	EXIT(IO, NULL),
-	EXIT(HYPERCALL, NULL),
-	EXIT(DEBUG, INSIDE ? handle_debug : NULL),
-	EXIT(HLT, NULL),
-	EXIT(MMIO, handle_mmio),
-	EXIT(IRQ_WINDOW_OPEN, NULL),
-	EXIT(SHUTDOWN, NULL),
-	EXIT(FAIL_ENTRY, NULL),
-	EXIT(INTR, NULL),
-	EXIT(SET_TPR, NULL),
-	EXIT(TPR_ACCESS, NULL),
-	EXIT(S390_SIEIC, NULL),
-	EXIT(S390_RESET, NULL),
-	EXIT(DCR, NULL),
-	EXIT(NMI, NULL),
-	EXIT(INTERNAL_ERROR, NULL),
-	EXIT(OSI, NULL),
-	EXIT(PAPR_HCALL, NULL),
-	EXIT(S390_UCONTROL, NULL),
-	EXIT(WATCHDOG, NULL),
-	EXIT(S390_TSCH, NULL),
-	EXIT(EPR, NULL),
-	EXIT(SYSTEM_EVENT, handle_system_event),
-	EXIT(S390_STSI, NULL),
-	EXIT(IOAPIC_EOI, NULL),
-	EXIT(HYPERV, NULL),
-	EXIT(ARM_NISV, handle_no_syndrome),
-	EXIT(X86_RDMSR, NULL),
-	EXIT(X86_WRMSR, NULL),
-	EXIT(DIRTY_RING_FULL, NULL),
-	EXIT(AP_RESET_HOLD, NULL),
-	EXIT(X86_BUS_LOCK, NULL),
-	EXIT(XEN, NULL),
-	EXIT(RISCV_SBI, NULL),
-	EXIT(RISCV_CSR, NULL),
-	EXIT(NOTIFY, NULL),
-#undef EXIT
-};
-_Static_assert(ARRAY_SIZE(exits) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_NOTIFY + 1,
+#define EXIT_LIST                                                                                  \
+	ROW(UNKNOWN, NULL)                                                                         \
+	ROW(EXCEPTION, NULL)                                                                       \
+	ROW(IO, NULL)                                                                              \
+	ROW(HYPERCALL, NULL)                                                                       \
+	ROW(DEBUG, INSIDE ? handle_debug : NULL)                                                   \
+	ROW(HLT, NULL)                                                                             \
+	ROW(MMIO, handle_mmio)                                                                     \
+	ROW(IRQ_WINDOW_OPEN, NULL)                                                                 \
+	ROW(SHUTDOWN, NULL)                                                                        \
+	ROW(FAIL_ENTRY, NULL)                                                                      \
+	ROW(INTR, NULL)                                                                            \
+	ROW(SET_TPR, NULL)                                                                         \
+	ROW(TPR_ACCESS, NULL)                                                                      \
+	ROW(S390_SIEIC, NULL)                                                                      \
+	ROW(S390_RESET, NULL)                                                                      \
+	ROW(DCR, NULL)                                                                             \
+	ROW(NMI, NULL)                                                                             \
+	ROW(INTERNAL_ERROR, NULL)                                                                  \
+	ROW(OSI, NULL)                                                                             \
+	ROW(PAPR_HCALL, NULL)                                                                      \
+	ROW(S390_UCONTROL, NULL)                                                                   \
+	ROW(WATCHDOG, NULL)                                                                        \
+	ROW(S390_TSCH, NULL)                                                                       \
+	ROW(EPR, NULL)                                                                             \
+	ROW(SYSTEM_EVENT, handle_system_event)                                                     \
+	ROW(S390_STSI, NULL)                                                                       \
+	ROW(IOAPIC_EOI, NULL)                                                                      \
+	ROW(HYPERV, NULL)                                                                          \
+	ROW(ARM_NISV, handle_no_syndrome)                                                          \
+	ROW(X86_RDMSR, NULL)                                                                       \
+	ROW(X86_WRMSR, NULL)                                                                       \
+	ROW(DIRTY_RING_FULL, NULL)                                                                 \
+	ROW(AP_RESET_HOLD, NULL)                                                                   \
+	ROW(X86_BUS_LOCK, NULL)                                                                    \
+	ROW(XEN, NULL)                                                                             \
+	ROW(RISCV_SBI, NULL)                                                                       \
+	ROW(RISCV_CSR, NULL)                                                                       \
+	ROW(NOTIFY, NULL)
+
+#define ROW(reason, handler) [KVM_EXIT_##reason] = (handler),
+static void (*const handlers[])(struct vcpu *vcpu) = { EXIT_LIST };
+#undef ROW
+/* Without KVM_EXIT_; in a row, for pointers to them would be larger. */
+#define ROW(reason, handler) #reason "\0"
+static const char names[] = EXIT_LIST "newer than 6.1";
+#undef ROW
+#define ROW(reason, handler) _Static_assert(KVM_EXIT_##reason == __COUNTER__ - FIRST_ROW, #reason);
+enum { FIRST_ROW = __COUNTER__ + 1 };
+EXIT_LIST
+#undef ROW
+_Static_assert(ARRAY_SIZE(handlers) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_NOTIFY + 1,
 	       "a row for every exit reason of 6.1");
 
 const char *vcpu_exit_name(unsigned reason)
 {
-	return reason < ARRAY_SIZE(exits) ? exits[reason].name : "newer than 6.1";
+	return string_in_row(names, reason < EXIT_REASONS ? reason : EXIT_REASONS);
 }
 
 /* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
@@ -254,11 +260,13 @@ IN_LOOP void remember(struct vcpu *vcpu)
 
 IN_LOOP void handle_exit(struct vcpu *vcpu)
 {
-	unsigned reason = vcpu->run->exit_reason;
+	unsigned reason;
 
+	shortcut_drain(vcpu->shortcut);
+	reason = vcpu->run->exit_reason;
 	vcpu->exits[reason < EXIT_REASONS ? reason : 0]++;
-	if (reason < EXIT_REASONS && exits[reason].handle)
-		exits[reason].handle(vcpu);
+	if (reason < EXIT_REASONS && handlers[reason])
+		handlers[reason](vcpu);
 	else
 		handle_unhandled(vcpu);
 	if (INSIDE)
@@ -340,7 +348,7 @@ void vcpu_report_exits(const struct vcpu *vcpu)
 	for (unsigned i = 0; i < EXIT_REASONS; i++)
 		if (vcpu->exits[i])
 			dprintf(2, "  CPU %u: %lu KVM_EXIT_%s\n", vcpu->index, vcpu->exits[i],
-				exits[i].name);
+				vcpu_exit_name(i));
 }
 
 uint64_t vcpu_affinity(const struct vcpu *vcpu)

@@ -70,6 +70,25 @@ bool vm_add_rom(struct vm *vm, unsigned slot, gpa_t at, void *memory, uint64_t s
 	return add_slot(vm, slot, KVM_MEM_READONLY, at, memory, size) == 0;
 }
 
+void vm_remove_memory(struct vm *vm, unsigned slot)
+{
+	kvm_check(add_slot(vm, slot, 0, GPA(0), NULL, 0), "KVM_SET_USER_MEMORY_REGION");
+}
+
+bool vm_collect_writes(struct vm *vm, gpa_t at, uint32_t size)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = at.address, .size = size };
+
+	return kvm_try(vm->fd, KVM_REGISTER_COALESCED_MMIO, (uintptr_t)&zone) == 0;
+}
+
+void vm_stop_collecting(struct vm *vm, gpa_t at, uint32_t size)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = at.address, .size = size };
+
+	kvm_call(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &zone);
+}
+
 bool vm_has_device(const struct vm *vm, unsigned type)
 {
 	struct kvm_create_device test = { .type = type, .flags = KVM_CREATE_DEVICE_TEST };

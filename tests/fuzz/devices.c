@@ -66,9 +66,9 @@ static void set_timer(void *clock, unsigned number, uint64_t nanoseconds)
 	armed[number] = nanoseconds != TIMER_OFF;
 }
 
-static bool transmit(void *opaque, uint8_t byte)
+static bool transmit(void *opaque, const uint8_t *bytes, unsigned count)
 {
-	(void)opaque, (void)byte;
+	(void)opaque, (void)bytes, (void)count;
 	return !is_stalled;
 }
 

@@ -42,13 +42,13 @@ is 'sandbox: three threads' "$(find /proc/$pid/task -maxdepth 1 -mindepth 1 | wc
 is 'sandbox: no descriptor but those in use' "$(find /proc/$pid/fd -type l -exec readlink {} \; |
 	sed 's/.*kvm-vcpu.*/vcpu/; s/.*\[\(.*\)\]/\1/; s/.*:\(kvm-[a-z]*\).*/\1/' | sort | tr '\n' ' ')" \
 	"$(printf '%s\n' /dev/kvm /dev/null /payloads/hello.bin /payloads/spin.bin /tmp/err /tmp/out eventfd \
-		kvm-arm kvm-vm vcpu vcpu | sort | tr '\n' ' ')"
+		signalfd kvm-arm kvm-vm vcpu vcpu | sort | tr '\n' ' ')"
 is 'sandbox: no page is writable and executable' "$(grep -c ' .wx' /proc/$pid/maps)" 0
 is 'sandbox: every stack has a guard page below' "$(awk '$2 == "rw-p" && before ~ /---p/ { n++ }
 	{ before = $2 } END { print n }' /proc/$pid/maps)" 2
 first=$(sed 's/-.*//;q' /proc/$pid/maps)
 is 'sandbox: no core, no more files' "$(awk '/core file/ { print $5 } /open files/ { print $4 }' /proc/$pid/limits |
-	tr '\n' ' ')" '0 11 '
+	tr '\n' ' ')" '0 12 '
 kill -9 $pid
 start /payloads/spin.bin
 is 'it lies at another address each time' "$([ "$(sed 's/-.*//;q' /proc/$pid/maps)" != "$first" ]; echo $?)" 0

@@ -63,6 +63,10 @@ static const struct {
 	{ { "--trace-file" }, "--trace-file" },
 	{ { "--trace-json=1" }, "--trace-json" },
 	{ { "--stats=table" }, "table" },
+	{ { "--uart=slow" }, "--uart=slow: takes words of fast,plain" },
+	{ { "--uart=" }, "--uart" },
+	{ { "--uart=fas" }, "--uart=fas" },
+	{ { "--uart=fast|plain" }, "--uart" },
 	{ { "-hx" }, "-hx" },
 	{ { "one", "two" }, "two" },
 	{ { "--", "one", "--two" }, "--two" },
@@ -116,6 +120,8 @@ static const struct {
 	{ { "--trace-json", "--trace-file", "f" }, { .trace_json = true, .trace_file = "f" } },
 	{ { "--stats" }, { .stats = FORM_TEXT } },
 	{ { "--stats=json", "p" }, { .stats = FORM_JSON, .payload = "p" } },
+	{ { "--uart=plain" }, { .uart = UART_PLAIN } },
+	{ { "--uart=plain", "--uart=fast" }, { .uart = 1 } },
 	{ { "--", "--strict" }, { .payload = "--strict" } },
 	{ { "-" }, { .payload = "-" } },
 	{ { "--probe" }, { .probe = true } },
@@ -156,6 +162,7 @@ static void test_good(void **state)
 		assert_int_equal(got.no_sve, want->no_sve);
 		assert_int_equal(got.no_pauth, want->no_pauth);
 		assert_int_equal(got.strict, want->strict);
+		assert_int_equal(got.uart, want->uart);
 		assert_int_equal(got.probe, want->probe);
 		assert_int_equal(got.list, want->list);
 		assert_int_equal(got.trace, want->trace);

@@ -45,10 +45,11 @@ static bool line;
 static unsigned line_changes, empties, seen_empty;
 static uint64_t timer;
 
-static bool transmit(void *unused, uint8_t byte)
+static bool transmit(void *unused, const uint8_t *bytes, unsigned count)
 {
 	(void)unused;
-	sent[sent_size++] = (char)byte;
+	memcpy(sent + sent_size, bytes, count);
+	sent_size += count;
 	return sent_size < line_takes;
 }
 
@@ -475,6 +476,152 @@ static void test_trigger_moves(void **state)
 	assert_int_equal(get(RIS), RX); /* its cause still stands */
 }
 
+/* ---- shortcuts ---- */
+
+static uint32_t page[1024];
+static unsigned words_shown, unposts;
+
+static void shown(void *unused, const uint32_t *word)
+{
+	(void)unused;
+	assert_in_range(word - page, 0, 1023);
+	words_shown++;
+}
+
+static void hide(void *unused)
+{
+	(void)unused;
+	assert_false(pl011_is_still(&uart));
+	pl011_show(&uart, NULL);
+}
+
+static void unpost(void *unused)
+{
+	(void)unused;
+	assert_false(pl011_sends_unseen(&uart));
+	uart.posted = false;
+	unposts++;
+}
+
+static void connect(void)
+{
+	memset(page, 0, sizeof page);
+	uart.shown = shown;
+	uart.hide = hide;
+	uart.unpost = unpost;
+	words_shown = unposts = 0;
+}
+
+static uint32_t seed;
+
+static uint32_t random_below(uint32_t limit)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 16) % limit;
+}
+
+/* What guest and line can do, at random. */
+static void do_something(void)
+{
+	static const uint16_t offsets[] = { DR, RSR, FR, 0x020, IBRD, FBRD, LCR_H,
+					    CR, DR,  DR, IFLS,	IMSC, ICR,  0x048 };
+
+	sent_size = 0;
+	line_takes = random_below(4) ? sizeof sent : 0;
+	switch (random_below(8)) {
+	case 0:
+		receive(random_below(2) ? "a" : "0123456789");
+		break;
+	case 1:
+		pl011_receive_break(&uart);
+		break;
+	case 2:
+		pl011_ops.expire(&uart);
+		break;
+	case 3:
+		pl011_ready(&uart);
+		break;
+	case 4:
+		while (!(get(FR) & RXFE))
+			get(DR);
+		break;
+	case 5:
+		get(4ull * random_below(20));
+		break;
+	default:
+		put(offsets[random_below(sizeof offsets / sizeof *offsets)], random_below(0x10000));
+	}
+}
+
+/* As long as there is a page it shows what reads give; and they change nothing. */
+static void test_page(void **state)
+{
+	unsigned checks = 0;
+
+	(void)state;
+	connect();
+	for (unsigned i = 0; i < 20000; i++) {
+		struct pl011 before;
+
+		if (!uart.page && pl011_is_still(&uart))
+			pl011_show(&uart, page);
+		do_something();
+		if (!uart.page)
+			continue;
+		before = uart;
+		for (uint64_t offset = 0; offset < 0x1000; offset += i % 16 ? 0x1c : 4)
+			assert_int_equal(page[offset / 4], get(offset & ~3ull));
+		assert_memory_equal(&before, &uart, sizeof uart);
+		checks++;
+	}
+	assert_in_range(checks, 2000, 18000);
+	assert_in_range(words_shown, 2000, 20000 * 27);
+}
+
+/* As long as bytes may be posted, one that is sent changes nothing that can be seen. */
+static void test_posted(void **state)
+{
+	unsigned checks = 0;
+
+	(void)state;
+	connect();
+	for (unsigned i = 0; i < 20000; i++) {
+		struct pl011 before;
+
+		uart.posted = pl011_sends_unseen(&uart);
+		do_something();
+		if (!uart.posted)
+			continue;
+		before = uart;
+		sent_size = 0;
+		line_takes = sizeof sent;
+		pl011_send(&uart, (const uint8_t *)"abc", 3);
+		assert_int_equal(sent_size, 3);
+		assert_memory_equal(sent, "abc", 3);
+		assert_memory_equal(&before, &uart, sizeof uart);
+		checks++;
+	}
+	assert_in_range(checks, 2000, 18000);
+	assert_in_range(unposts, 100, 10000);
+}
+
+/* Bytes that were under way when that ended are sent as if they came now. */
+static void test_late(void **state)
+{
+	(void)state;
+	connect();
+	put(DR, 'a');
+	uart.posted = true;
+	put(CR, ON | LBE);
+	assert_int_equal(unposts, 1);
+	put(LCR_H, FEN);
+	pl011_send(&uart, (const uint8_t *)"xyz", 3);
+	assert_int_equal(sent_size, 1);
+	assert_int_equal(get(DR), 'x');
+	assert_int_equal(get(DR), 'y');
+	assert_int_equal(get(DR), 'z');
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, power_on)
@@ -487,7 +634,8 @@ int main(void)
 		TEST(test_divisor),	  TEST(test_overrun),
 		TEST(test_break),	  TEST(test_fifo_enable),
 		TEST(test_loopback),	  TEST(test_modem),
-		TEST(test_trigger_moves),
+		TEST(test_trigger_moves), TEST(test_page),
+		TEST(test_posted),	  TEST(test_late),
 	};
 
 	return RUN(tests);

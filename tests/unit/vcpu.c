@@ -3,6 +3,7 @@
 #include "reports.h"
 
 #include "../../vmm/inspect.h"
+#include "../../vmm/shortcut.h"
 #include "../../vmm/trace.h"
 
 #include <errno.h>
@@ -172,12 +173,31 @@ void run_wait_if_paused(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
+const char *string_in_row(const char *row, size_t number)
+{
+	while (number--)
+		row += strlen(row) + 1;
+	return row;
+}
+
+static struct kvm_coalesced_mmio_ring ring;
+static struct shortcut shortcut = { .ring = &ring };
+
+void shortcut_take(struct shortcut *taken)
+{
+	assert_ptr_equal(taken, &shortcut);
+	assert_int_equal(bus_size, 0); /* before the exit is handled */
+	ring.first = ring.last;
+}
+
 /* Runs a vCPU whose first KVM_RUN returns this with this reason. */
 static struct run run_with(int result, unsigned reason)
 {
 	struct run guest = { .end = RUNNING };
 	struct bus bus = { 0 };
-	struct vcpu vcpu = { .run = &shared.run, .bus = &bus, .guest = &guest };
+	struct vcpu vcpu = {
+		.run = &shared.run, .bus = &bus, .guest = &guest, .shortcut = &shortcut
+	};
 
 	runs = reports = injected = 0;
 	all_reports[0] = '\0';
@@ -301,6 +321,18 @@ static void test_mmio(void **state)
 	}
 }
 
+/* What the ring holds was before this exit. */
+static void test_drain(void **state)
+{
+	(void)state;
+	ring.last = 5;
+	bus_size = 0;
+	shared.run.mmio.len = 4;
+	run_with(0, KVM_EXIT_MMIO);
+	assert_int_equal(ring.first, 5);
+	assert_int_equal(bus_size, 4);
+}
+
 static void test_no_syndrome(void **state)
 {
 	(void)state;
@@ -337,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_unhandled),     cmocka_unit_test(test_run_fails),
 		cmocka_unit_test(test_mmio),	      cmocka_unit_test(test_no_syndrome),
 		cmocka_unit_test(test_system_events), cmocka_unit_test(test_debug),
+		cmocka_unit_test(test_drain),
 	};
 
 	return RUN(tests);

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs in the host, in the test rootfs, with /payloads/listen: what guests print, with the options in
+# /payloads/options. Prints "ok NAME" or "not ok NAME".
+cd /tmp || exit 1
+options=$(cat /payloads/options)
+# shellcheck disable=SC2086 # a list
+monitor() {
+	nestling $options "$@"
+}
+
+# is NAME GOT WANTED
+is() {
+	if [ "$2" = "$3" ]; then
+		echo "ok $1"
+	else
+		echo "not ok $1"
+		printf 'got: %s\nwanted: %s\n' "$2" "$3" | head -c 1000 | sed 's/^/# /'
+	fi
+}
+
+# printed STATUS: what payload print had to print, and its status.
+{
+	seq 1500
+	echo 'typed ahead, and on and on and on: 0123456789 0123456789 0123456789 0123456789'
+} >wanted
+{ tail -n 1 wanted && printf '\004'; } >typed
+
+# In one go and byte by byte, some of them late.
+typing() {
+	if [ $(($1 % 3)) -eq 0 ]; then
+		cat typed
+	else
+		fold -w $(($1 % 3)) typed | while IFS= read -r part; do
+			printf '%s' "$part"
+			usleep $(($1 * 100))
+		done
+		printf '\n\004'
+	fi
+}
+same() {
+	cmp "$1" wanted 2>&1
+}
+
+for seed in 0 1 2 4 5 6; do
+	case $((seed % 4)) in
+	0) end='power-off' status=0 ;;
+	1) end='the finisher' status=42 ;;
+	*) end='a reset' status=76 ;;
+	esac
+	mkfifo keys
+	typing $seed >keys &
+	monitor --no-reboot -a $seed /payloads/print.bin <keys >out
+	is "print $seed, ended by $end" "$? $(same out)" "$status "
+	rm keys
+	wait
+done
+# A terminal that stalls: the guest is held, and goes on.
+mkfifo slow
+monitor -a 10000 /payloads/lines.bin </dev/null >slow &
+exec 3<slow
+usleep 300000
+seq 10000 >lines
+is 'a pipe that stalls' "$(cmp - lines <&3 2>&1)" ''
+exec 3<&-
+
+# rounds ALPHABET SET: how often it was printed over and over, and what else came of its letters.
+rounds() {
+	tr -cd "$2" <out | fold -w "${#1}" | sort | uniq -c | sed "s/ *\([0-9]*\) $1\$/\1/"
+}
+wanted='0 200 200 '
+for cpus in 2 3; do
+	monitor -c $cpus /payloads/pair.bin </dev/null >out
+	status=$?
+	{
+		rounds ABCDEFGHIJKLMNOPQRSTUVWXYZ A-Z
+		rounds abcdefghijklmnopqrstuvwxyz a-z
+		rounds 0123456789 0-9
+	} >counts
+	is "$cpus CPUs at once" "$status $(tr '\n' ' ' <counts)" "$wanted"
+	wanted="${wanted}200 "
+done
