@@ -35,7 +35,9 @@ CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair pri
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox shortcut \
 	string vcpu virtio_mmio walk
-SYSTEM_TESTS := binary console demo fault gdb guest host hostile linux load pl011 print run tools trace
+SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 print run tools trace
+# Programs of the bench, for the host and for the guest.
+BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
@@ -47,8 +49,8 @@ build/nestling_OBJECTS := $(OBJECTS) $(call sources,build)
 build/nestling-inside_OBJECTS := $(OBJECTS) $(call sources,build/inside) $(INSIDE:%=build/inside/vmm/%.o)
 PROGRAMS := build/nestling build/nestling-inside
 
-.PHONY: FORCE coverage all run test unit system check format clean help tools-build tools-run tools-test \
-	tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
+.PHONY: FORCE bench bench-update coverage all run test unit system check format clean help tools-build \
+	tools-run tools-test tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
 all: build/rootfs.cpio build/rootfs-inside.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
@@ -59,7 +61,7 @@ help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 clean: ## remove what was built, but not what was fetched
-	rm -rf $(filter-out $(SYSROOT) $(GUESTS),$(wildcard build/*))
+	rm -rf $(filter-out $(SYSROOT) $(GUESTS) $(RIVAL),$(wildcard build/*))
 
 # ---- what it takes: packages are installed when something of them is missing ----
 
@@ -77,7 +79,7 @@ CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
 # All that the goals will take is asked for at once: one command installs it.
 CHECKING := $(filter check format,$(MAKECMDGOALS))
 TESTING := $(CHECKING)$(filter test unit coverage,$(MAKECMDGOALS))
-RUNNING := $(TESTING)$(filter tools-run system,$(MAKECMDGOALS))
+RUNNING := $(TESTING)$(filter tools-run system bench bench-update,$(MAKECMDGOALS))
 tools-build:
 	@command -v $(REALGCC) >/dev/null || [ $(CROSS_COMPILE) = aarch64-linux-gnu- ] || \
 		{ echo "CROSS_COMPILE=$(CROSS_COMPILE): there is no $(REALGCC) in PATH" >&2; exit 1; }
@@ -105,6 +107,11 @@ $(GUESTS)/.complete: tools/sysroot.sh | tools-build
 	@tools/sysroot.sh $(GUESTS) linux-image-arm64 linux-image-rt-arm64 u-boot-qemu \
 		debian-installer-12-netboot-arm64 && touch $@ || \
 		echo "tests that need these will be skipped" >&2
+
+# QEMU for the host, which the bench compares with; without it that column is empty.
+RIVAL := build/qemu
+$(RIVAL)/.complete: tools/sysroot.sh | tools-build
+	@tools/sysroot.sh $(RIVAL) qemu-system-arm+ && touch $@ || echo "the bench goes without QEMU" >&2
 
 # ---- the program ----
 
@@ -184,6 +191,15 @@ build/payloads/%.o: payloads/%.S payloads/guest.h vmm/map.h | $(SYSROOT)/.comple
 	@mkdir -p $(@D)
 	$(call say,AS)$(MUSL_GCC) -c $< -o $@
 
+# The bench's.
+build/payloads/%.o: tests/bench/%.c payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CC)$(MUSL_GCC) $(PAYLOAD_CFLAGS) -Ipayloads -c $< -o $@
+
+build/payloads/%.o: tests/bench/%.S payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,AS)$(MUSL_GCC) -Ipayloads -c $< -o $@
+
 build/payloads/guest.a: $(GUEST:%=build/payloads/%.o)
 	$(call say,AR)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
 
@@ -260,7 +276,20 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb
 system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault build/listen \
-	$(PLACES:%=build/payloads/hello-%.elf)
+	$(PLACES:%=build/payloads/hello-%.elf) $(BENCH)
+
+# ---- bench ----
+
+# With libc, as small as that lets them be.
+build/bench/%: tests/bench/%.c vmm/map.h Makefile | $(SYSROOT)/.complete
+	@mkdir -p $(@D)
+	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -s -static \
+		-Wl,-z,max-page-size=4096,-z,norelro $< -o $@
+
+bench: ## what everything costs, in instructions, beside a floor and QEMU
+bench-update: ## the same, and its results become those that docs/ and the budget test hold
+bench bench-update: system $(RIVAL)/.complete
+	READELF=$(CROSS_COMPILE)readelf tests/bench/bench.pl $(if $(filter bench-update,$@),--update)
 
 # ---- fuzzing ----
 
@@ -317,10 +346,10 @@ check: inside := 1
 check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 	clang-format --dry-run --Werror $(C_FILES)
 	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES) tests/system/thread-test.c \
-		tests/system/fault.c tests/system/listen.c -- $(TIDY_FLAGS) $(DIALECT)
+		tests/system/fault.c tests/system/listen.c $(wildcard tests/bench/[fm]*.c) -- $(TIDY_FLAGS) $(DIALECT)
 	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
-	$(TIDY) $(wildcard payloads/*.c) -- $(TIDY_FLAGS) -std=gnu11 -ffreestanding
+	$(TIDY) $(wildcard payloads/*.c) tests/bench/exits.c -- -Ipayloads $(TIDY_FLAGS) -std=gnu11 -ffreestanding
 	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
 	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \

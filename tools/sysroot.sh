@@ -3,6 +3,7 @@
 # Unpacks Debian's arm64 packages into a directory of their own: sysroot.sh DIRECTORY PACKAGE...
 # apt keeps its lists for arm64 beside it: the machine itself gets no foreign architecture.
 # "linux-image-..." metapackages stand for the kernel they depend on, found as DIRECTORY/vmlinuz.
+# "NAME+" is the package with all that it depends on.
 set -eu
 
 root=$1
@@ -32,12 +33,17 @@ for package; do
 		# shellcheck disable=SC2086
 		package=$(apt-cache $options show --no-all-versions "$package" |
 			sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p')
-		[ -n "$package" ] || {
-			echo "sysroot.sh: the lists name no kernel; is there a network?" >&2
-			exit 1
-		}
+		;;
+	*+)
+		# shellcheck disable=SC2086
+		package=$(apt-get $options -s --no-install-recommends install "${package%+}" |
+			sed -n "s/^Inst \([^ ]*\).*/\1/p")
 		;;
 	esac
+	[ -n "$package" ] || {
+		echo "sysroot.sh: the lists name nothing that is wanted; is there a network?" >&2
+		exit 1
+	}
 	names="$names $package"
 done
 rm -f "$apt/packages"/*
