@@ -23,7 +23,7 @@ my @rows = (
 	['first', 'execve to first instruction, 4 KiB payload, first run after boot'],
 	['start', 'the same later'],
 	['image', 'the same, Image of 27 MB'],
-	['image-small-pages', 'the same, no huge pages on the host'],
+	['image-small-pages', 'the same, a host without huge pages'],
 	['read', 'MMIO read: first device on the bus'],
 	['read-last', 'MMIO read: last device'],
 	['read-nothing', 'MMIO read where nothing is'],
@@ -229,13 +229,13 @@ sub bars {
 	for (@rows) {
 		my ($row, $name) = @$_;
 		my @shown = grep { defined $rows->{$row}{$_} } @monitors;
-		$svg .= text(390, $y + 6 * @shown + 1, $name, 'end');
+		$svg .= text(390, $y + 6.5 * @shown + 3, $name, 'end');
 		for (@shown) {
 			my $x = scale($rows->{$row}{$_} < $low ? $low : $rows->{$row}{$_}, $low, $high, $left, $right);
 			$svg .= sprintf "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"9\" fill=\"%s\"/>\n",
 				$left, $y, $x - $left, $colour{$_};
-			$svg .= text($x + 5, $y + 8, thousands($rows->{$row}{$_}));
-			$y += 11;
+			$svg .= text($x + 5, $y + 9, thousands($rows->{$row}{$_}));
+			$y += 13;
 		}
 		$y += 10;
 	}

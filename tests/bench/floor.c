@@ -101,7 +101,7 @@ static void handle_mmio(struct kvm_run *run)
 int main(int argc, char **argv)
 {
 	size_t size = (argc > 2 ? strtoul(argv[2], NULL, 10) : 128) << 20;
-	int cpus = argc > 3 ? atoi(argv[3]) : 1;
+	int cpus = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1;
 	uint64_t entry = RAM_BASE + FLAT_OFFSET;
 	struct kvm_one_reg pc = { .id = PC, .addr = (uintptr_t)&entry };
 	int kvm = (int)must(open("/dev/kvm", O_RDWR));

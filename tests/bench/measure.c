@@ -92,20 +92,20 @@ static void end(pid_t child)
 /* The counter at the guest's first instruction. */
 static uint64_t first_instruction(void)
 {
+	char text[32] = "";
 	FILE *output = fopen(OUTPUT, "r");
-	uint64_t value;
 
-	if (!output || fscanf(output, "%" SCNx64, &value) != 1)
+	if (!output || !fgets(text, sizeof text, output) || !strchr(text, '\n'))
 		fail("payload first's output");
 	fclose(output);
-	return value;
+	return strtoull(text, NULL, 16);
 }
 
 static void measure_start(char **command, volatile uint64_t *before)
 {
 	uint64_t least = ~0ull;
 
-	for (int runs = atoi(*command++); runs > 0; runs--) {
+	for (long runs = strtol(*command++, NULL, 10); runs > 0; runs--) {
 		uint64_t time;
 
 		end(start(command, before, false));
@@ -188,8 +188,7 @@ struct mapping {
  */
 static size_t read_mappings(pid_t process, struct mapping *mappings)
 {
-	char line[512];
-	uint64_t from, to, resident;
+	char line[512], *rest;
 	size_t count = 0;
 	FILE *smaps;
 
@@ -197,11 +196,15 @@ static size_t read_mappings(pid_t process, struct mapping *mappings)
 	smaps = fopen(line, "r");
 	if (!smaps)
 		fail(line);
-	while (fgets(line, sizeof line, smaps) && count < MOST_MAPPINGS)
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2)
-			mappings[count++] = (struct mapping){ .from = from, .to = to };
-		else if (count > 0 && sscanf(line, "Rss: %" SCNu64, &resident) == 1)
-			mappings[count - 1].resident = resident << 10;
+	while (fgets(line, sizeof line, smaps) && count < MOST_MAPPINGS) {
+		uint64_t from = strtoull(line, &rest, 16);
+
+		if (*rest == '-')
+			mappings[count++] =
+				(struct mapping){ from, strtoull(rest + 1, NULL, 16), 0 };
+		else if (count > 0 && strncmp(line, "Rss:", 4) == 0)
+			mappings[count - 1].resident = strtoull(line + 4, NULL, 10) << 10;
+	}
 	fclose(smaps);
 	return count;
 }

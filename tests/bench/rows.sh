@@ -10,8 +10,10 @@ work=/tmp
 
 # payload NAME SIZE: first.bin, brought to a size, as a file in `work`.
 payload() {
-	cp /payloads/first.bin "$work/$1"
-	head -c $(($2 - $(wc -c <"$work/$1"))) /dev/zero >>"$work/$1"
+	{
+		cat /payloads/first.bin
+		head -c $(($2 - $(wc -c </payloads/first.bin))) /dev/zero
+	} >"$work/$1"
 }
 
 # run WHAT MONITOR MIB CPUS PAYLOAD [BOOTARGS]: what measure prints.
