@@ -13,7 +13,6 @@ use File::Temp;
 
 my $what = $ARGV[0] // '';
 chdir dirname(__FILE__) . '/../..' or die "$!\n";
-delete @ENV{qw(MAKEFLAGS MAKELEVEL)}; # of the make that runs this
 my $budget = 'tests/bench/budget';
 my $work = File::Temp->newdir;
 
@@ -79,16 +78,21 @@ sub pack_rival {
 
 my %notes;
 
-# boot GIC STEPS MONITORS FILE...: the rows, ROW => MONITOR => FIGURE.
+# boot GIC STEPS MONITORS FILE...: the rows, ROW => MONITOR => FIGURE. Without qemu-run.sh, whose token
+# is another one every time: the host's kernel makes random numbers of its command line, too.
 sub boot {
 	my ($gic, $steps, $monitors, @files) = @_;
 	write_file("$work/rows.sh", "monitors='$monitors'\nsteps='$steps'\n" . contents('tests/bench/rows.sh'));
-	local @ENV{qw(HOST_GIC HOST_CPU HOST_SMP HOST_MEMORY HOST_APPEND QEMU_EXTRA)} =
-		($gic, 'cortex-a57', 1, '1G', 'quiet loglevel=1 nokaslr norandmaps',
-		'-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00');
-	my $output = `timeout -k 5 600 ./qemu-run.sh --script $work/rows.sh build/bench/floor build/bench/measure \\
-		build/payloads/first.bin build/payloads/exits.bin @files </dev/null 2>&1`;
-	die "GICv$gic, $steps, $monitors:\n$output" if $?;
+	write_file("$work/list", join '', map { 'file payloads/' . basename($_) . " $_\n" } "$work/rows.sh", @files,
+		map { "build/$_" } qw(bench/floor bench/measure payloads/first.bin payloads/exits.bin));
+	system("rootfs/pack.sh $work/cpio <$work/list && cat build/test-rootfs.cpio $work/cpio >$work/initrd") == 0
+		or die "rootfs/pack.sh failed\n";
+	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
+	my $output = `timeout -k 5 600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
+		-cpu cortex-a57 -m 1G -nographic -nic none -no-reboot \\
+		-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00 \\
+		-kernel build/sysroot/vmlinuz -initrd $work/initrd -append '$command_line' </dev/null 2>&1`;
+	die "GICv$gic, $steps, $monitors:\n$output" if $output !~ /^end\r?$/m;
 	my %rows;
 	for (split /\r?\n/, $output) {
 		$notes{$1} = $2 if /^note (\S+): (.*)/;

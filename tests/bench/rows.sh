@@ -107,3 +107,4 @@ for monitor in $monitors; do
 		$step "$monitor"
 	done
 done
+echo end
