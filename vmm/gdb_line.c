@@ -135,6 +135,8 @@ static long open_terminal(const char *path)
 	if (fd < 0)
 		return fd;
 	result = ioctl_restart((int)fd, TCSETS, (uintptr_t)&mode);
+	if (result == 0) /* what has come before the line was open is lost: once again, please */
+		result = write_all((int)fd, "-", 1);
 	return result < 0 ? result : fd;
 }
 

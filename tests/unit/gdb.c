@@ -47,6 +47,9 @@ static int set_up(void **state)
 {
 	(void)state;
 	attach("/dev/ttyS0", true);
+	assert_string_equal(answers, "-"); /* to what was said before the line was open */
+	answers_size = 0;
+	answers[0] = '\0';
 	return 0;
 }
 
