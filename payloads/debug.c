@@ -43,6 +43,8 @@ void guest_main(const void *device_tree)
 	catch_exceptions();
 	for (unsigned cpu = 1; cpu < tree_cpus(device_tree); cpu++)
 		check(psci(PSCI_CPU_ON, cpu, (uintptr_t)secondary_start, cpu) == 0);
+	while (tree_cpus(device_tree) > 1 && !other_cpu_runs)
+		;
 	for (unsigned i = 0; i < OWN_BRKS; i++) {
 		round_begins(i);
 		__asm__ volatile("brk	#0x123" ::: "memory");
