@@ -28,7 +28,6 @@ enum role {
 	INIT = 4, /* the process that watches over the monitor */
 	DEBUGGER = 8, /* the event loop's, under --gdb */
 	DUMPER = 16,  /* the event loop's, under --dump-core */
-	STATS = 32,   /* the event loop's, under --stats */
 };
 
 /*
@@ -46,7 +45,7 @@ enum role {
 	SYSCALL(0, CPU | LOOP, rt_sigreturn)                                                       \
 	SYSCALL(1, CPU | LOOP | INIT, exit_group, int)                                             \
 	SYSCALL(3, LOOP, read, int, void *, size_t)                                                \
-	SYSCALL(4, STATS, pread64, int, void *, size_t, uint64_t)                                  \
+	SYSCALL(4, LOOP, pread64, int, void *, size_t, uint64_t)                                   \
 	SYSCALL(2, LOOP, tkill, int, int)                                                          \
 	SYSCALL(6, LOOP, mmap, uintptr_t, size_t, int, int, int, uint64_t)                         \
 	SYSCALL(3, LOOP, madvise, uintptr_t, size_t, int)                                          \

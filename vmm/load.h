@@ -57,10 +57,7 @@ const char *payload_options(const char *name);
 /* Loads it by the format it has. */
 struct placement payload_load(const struct payload *payload, const struct load_target *target);
 
-/*
- * Puts `length` bytes from `offset` on to this place in guest memory. Whole pages are mapped where
- * they can be, so that one the guest never touches is never read.
- */
+/* Copies `length` bytes from `offset` on to this place in guest memory. */
 void payload_put(const struct payload *payload, size_t offset, size_t length, void *to);
 
 /* The same of all there is, which may be gone then: scratch pages are moved. */

@@ -58,8 +58,7 @@ static unsigned roles(const struct options *options)
 	unsigned roles = LOOP;
 
 	if (INSIDE)
-		roles |= (options->gdb ? DEBUGGER : 0) | (options->dump_core ? DUMPER : 0) |
-			 (options->stats ? STATS : 0);
+		roles |= (options->gdb ? DEBUGGER : 0) | (options->dump_core ? DUMPER : 0);
 	return roles;
 }
 

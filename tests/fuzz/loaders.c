@@ -89,6 +89,8 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 		return 0;
 	case SYS_openat:
 		return result_of(openat((int)a, (const char *)b, (int)c));
+	case SYS_pread64:
+		return result_of(pread((int)a, (void *)b, (size_t)c, d));
 	case SYS_close:
 		return result_of(close((int)a));
 	case SYS_fstat:
