@@ -105,7 +105,7 @@ static void connect_wires(struct machine *machine)
 	console_connect(machine->console, &machine->uart, &machine->uart_lock, &machine->run);
 	shortcut_connect(&machine->shortcut, &machine->run.vcpus[0], &machine->vm, machine->console,
 			 (struct timer_line){ loop_set_timer, &machine->loop, SHORTCUT_TIMER },
-			 machine->options->uart & UART_PLAIN);
+			 machine->options->uart & UART_PLAIN || (INSIDE && trace_is_on()));
 	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
 		       &machine->uart_lock);
 }

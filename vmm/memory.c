@@ -28,7 +28,8 @@ void memory_create(struct guest_memory *memory, gpa_t base, uint64_t size)
 	memory->host = (uint8_t *)(((uint64_t)mapping + BLOCK - 1) & -BLOCK);
 	/* Fewer faults, and blocks at stage 2; a host that cannot do that says so, and it is no
 	 * loss. */
-	(void)sys_madvise((uintptr_t)memory->host, size, MADV_HUGEPAGE);
+	(void)sys_madvise((uintptr_t)memory->host, BLOCK, MADV_NOHUGEPAGE);
+	(void)sys_madvise((uintptr_t)memory->host + BLOCK, size - BLOCK, MADV_HUGEPAGE);
 }
 
 void memory_destroy(struct guest_memory *memory)

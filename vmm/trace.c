@@ -295,6 +295,11 @@ void trace_open(const struct options *options)
 	trace.before = '[';
 }
 
+bool trace_is_on(void)
+{
+	return trace.events != 0;
+}
+
 void trace_close(void)
 {
 	if (trace.is_json)

@@ -24,6 +24,8 @@ enum trace {
 
 /* Before anything is told. Dies if there is no such file. */
 void trace_open(const struct options *options);
+/* Is anything told? */
+bool trace_is_on(void);
 /* Nothing more will come. */
 void trace_close(void);
 /* The guest that it is about, while that is made: its CPUs are watched if that was asked for. */

@@ -16,16 +16,22 @@ chdir dirname(__FILE__) . '/../..' or die "$!\n";
 my $budget = 'tests/bench/budget';
 my $work = File::Temp->newdir;
 
-my @monitors = qw(floor nestling no-sandbox qemu);
-my %label = (floor => 'floor', nestling => 'nestling', 'no-sandbox' => '`--no-sandbox`', qemu => 'QEMU');
+my @monitors = qw(floor nestling inside leanest qemu);
+my %label = (
+	floor => 'floor',
+	nestling => 'nestling',
+	inside => 'nestling-inside',
+	leanest => '`--no-sandbox --no-pmu`',
+	qemu => 'QEMU',
+);
 my @rows = (
 	['first', 'execve to first instruction, 4 KiB payload, first run after boot'],
 	['start', 'the same later'],
 	['image', 'the same, Image of 27 MB'],
 	['image-small-pages', 'the same, a host without huge pages'],
-	['read', 'MMIO read: first device on the bus'],
-	['read-last', 'MMIO read: last device'],
-	['read-nothing', 'MMIO read where nothing is'],
+	['read-last', 'MMIO read exit (the last device on the bus)'],
+	['read-nothing', 'MMIO read exit where nothing is'],
+	['read', "read of the UART's FR, again and again"],
 	['byte', 'polled console byte (read FR, write DR), to tmpfs'],
 	['linux', 'Linux to power-off, `quiet`'],
 	['linux-messages', 'Linux to power-off, all messages'],
@@ -120,10 +126,10 @@ my @budgeted = qw(start image read read-last read-nothing byte memory calls-diff
 
 # Ratios to the floor of the same boot: ROW, MONITOR, RATIO.
 sub ratios {
-	my $rows = boot(2, 'figures', 'floor nestling no-sandbox');
+	my $rows = boot(2, 'figures', 'floor nestling inside leanest');
 	return map {
 		my $row = $_;
-		map { [$row, $_, $rows->{$row}{$_} / $rows->{$row}{floor}] } 'nestling', 'no-sandbox';
+		map { [$row, $_, $rows->{$row}{$_} / $rows->{$row}{floor}] } qw(nestling inside leanest);
 	} @budgeted;
 }
 
@@ -144,7 +150,7 @@ sub measure_all {
 				$rows->{$_}{$monitor} = $new->{$_}{$monitor} for keys %$new;
 			}
 			$rows->{size}{$monitor} = $monitor eq 'qemu' ? $rival_size
-				: -s ($monitor eq 'floor' ? 'build/bench/floor' : 'build/nestling');
+				: -s ('build/' . ($monitor eq 'floor' ? 'bench/floor' : $monitor eq 'inside' ? 'nestling-inside' : 'nestling'));
 		}
 	}
 	return \%all;
@@ -206,7 +212,7 @@ sub json {
 
 # ---- the chart: GICv2's figures, each row's bars and then the curves, all on logarithmic scales ----
 
-my %colour = (floor => '#888888', nestling => '#2a7de1', 'no-sandbox' => '#62a8f5', qemu => '#e07b1f');
+my %colour = (floor => '#888888', nestling => '#2a7de1', inside => '#7a5fd0', leanest => '#62a8f5', qemu => '#e07b1f');
 
 # LOW..HIGH on a logarithmic scale to FROM..TO.
 sub scale {
@@ -280,10 +286,10 @@ sub chart {
 		$x += 330;
 	}
 	my $legend = text(10, 20, 'Instructions (bytes, calls) on a logarithmic scale, GICv2:');
-	$x = 400;
+	$x = 370;
 	for (@monitors) {
 		$legend .= "<rect x=\"$x\" y=\"11\" width=\"10\" height=\"10\" fill=\"$colour{$_}\"/>\n" . text($x + 14, 20, $label{$_});
-		$x += 110;
+		$x += 14 + 8 * length $label{$_};
 	}
 	my $height = $top + 230;
 	return <<"END";

@@ -27,9 +27,11 @@ run() {
 			${append:+-initrd /payloads/guest-rootfs.cpio -append "$append"}
 		;;
 	*)
-		set -- nestling -m "${memory}M" -c "$cpus" "$payload" \
+		program=nestling
+		[ "$monitor" != inside ] || program=nestling-inside
+		set -- $program -m "${memory}M" -c "$cpus" "$payload" \
 			${append:+-i /payloads/guest-rootfs.cpio -a "$append"}
-		[ "$monitor" != no-sandbox ] || set -- "$@" --no-sandbox
+		[ "$monitor" != leanest ] || set -- "$@" --no-sandbox --no-pmu
 		;;
 	esac
 	# shellcheck disable=SC2086 # what it is may have a number
