@@ -124,7 +124,7 @@ for argument in "${demo[@]}" "$@"; do
 	-i?*) prefix=-i ;;
 	esac
 	case $previous in
-	-a | --append | -c | --cpus | -m | --memory | --gic | --dump-dtb | --trace-file) ;; # this is no file, whatever it is called
+	-a | --append | -c | --cpus | -m | --memory | --gic | --dump-dtb | --dump-core | --trace-file) ;; # this is no file, whatever it is called
 	*) pack "${argument#"$prefix"}" ;;
 	esac
 	arguments+=("${packed:+$prefix}${packed:-$argument}")

@@ -59,6 +59,7 @@ enum role {
 	SYSCALL(2, INIT, kill, int, int)                                                           \
 	SYSCALL(4, INIT, reboot, int, int, int, const void *)                                      \
 	SYSCALL(4, DUMPER, pwrite64, int, const void *, size_t, uint64_t)                          \
+	SYSCALL(2, DUMPER, ftruncate, int, uint64_t)                                               \
 	SYSCALL(4, DEBUGGER, accept4, int, void *, void *, int)                                    \
 	SYSCALL(3, BOOT, socket, int, int, int)                                                    \
 	SYSCALL(3, BOOT, bind, int, const void *, size_t)                                          \

@@ -24,9 +24,7 @@ void bus_add(struct bus *bus, struct bus_region region)
 	bus->regions[bus->count++] = region;
 }
 
-/* The region that holds the access as a whole, and the access's offset in it; or NULL. */
-static const struct bus_region *find(const struct bus *bus, gpa_t at, unsigned size,
-				     uint64_t *offset)
+const struct bus_region *bus_find(const struct bus *bus, gpa_t at, unsigned size, uint64_t *offset)
 {
 	for (unsigned i = 0; i < bus->count; i++) {
 		const struct bus_region *region = &bus->regions[i];
@@ -80,7 +78,7 @@ uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size)
 {
 	uint64_t offset;
 	uint64_t value;
-	const struct bus_region *region = find(bus, at, size, &offset);
+	const struct bus_region *region = bus_find(bus, at, size, &offset);
 
 	if (!region) {
 		unbacked(bus, at, size, "read", "gives 0");
@@ -95,7 +93,7 @@ uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size)
 void bus_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
 {
 	uint64_t offset;
-	const struct bus_region *region = find(bus, at, size, &offset);
+	const struct bus_region *region = bus_find(bus, at, size, &offset);
 
 	if (!region) {
 		unbacked(bus, at, size, "write", "dropped");

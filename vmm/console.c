@@ -216,11 +216,14 @@ static void reset(struct console *console)
 static void dump_guest(struct console *console)
 {
 	struct run *run = console->run;
-	bool was_asked = run_pause_asked(run); /* by a debugger's CPU, perhaps just now */
+	bool goes_on = !run_pause_asked(run); /* else a debugger holds it */
 
 	run_pause(run);
 	dump(run);
-	if (!was_asked)
+	for (unsigned i = 0; i < run->cpus; i++)
+		if (run->vcpus[i].stopped) /* for the debugger, just now */
+			goes_on = false;
+	if (goes_on)
 		run_resume(run);
 }
 #endif
@@ -239,7 +242,6 @@ static const struct {
 #if INSIDE
 	{ 'd', "dump the CPUs", dump_guest },
 #endif
-
 };
 
 static void help(struct console *console)

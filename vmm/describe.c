@@ -72,6 +72,9 @@ static void add_bits(struct text *text, const char *list, uint64_t bits)
 	X(KVM_ARM_VCPU_INIT)                                                                       \
 	X(KVM_ARM_PREFERRED_TARGET)                                                                \
 	X(KVM_ARM_VCPU_FINALIZE)                                                                   \
+	X(KVM_REGISTER_COALESCED_MMIO)                                                             \
+	X(KVM_UNREGISTER_COALESCED_MMIO)                                                           \
+	X(KVM_GET_MP_STATE)                                                                        \
 	X(KVM_GET_STATS_FD)                                                                        \
 	X(KVM_CREATE_DEVICE)                                                                       \
 	X(KVM_SET_DEVICE_ATTR)
@@ -84,7 +87,8 @@ static const char request_names[] = REQUESTS "ioctl";
 #undef Y
 #undef X
 
-const char *describe_request(unsigned long request)
+/* "KVM_CREATE_VM", or "ioctl". */
+static const char *name_of_request(unsigned long request)
 {
 	const char *name = request_names;
 
@@ -150,6 +154,27 @@ static void add_slot(struct text *text, const struct kvm_userspace_memory_region
 	add_bits(text, "- READONLY", region->flags);
 }
 
+static void add_zone(struct text *text, const struct kvm_coalesced_mmio_zone *zone)
+{
+	text_add(text, " %#llx+%u", zone->addr, zone->size);
+}
+
+static void add_events(struct text *text, const struct kvm_vcpu_events *events)
+{
+	text_add(text, " external abort %u", events->exception.ext_dabt_pending);
+}
+
+static void add_line(struct text *text, const struct kvm_irq_level *irq)
+{
+	text_add(text, " INTID %u = %u", irq->irq & 0xffff, irq->level);
+}
+
+static void add_device(struct text *text, const struct kvm_create_device *device)
+{
+	text_add(text, " %s", probe_device(device->type));
+	add_bits(text, "TEST", device->flags);
+}
+
 static void add_argument(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 			 int result)
 {
@@ -169,12 +194,9 @@ static void add_argument(struct text *text, bool of_vcpu, unsigned long request,
 	case _IOC_NR(KVM_SET_USER_MEMORY_REGION):
 		add_slot(text, at);
 		break;
-	case _IOC_NR(KVM_IRQ_LINE): {
-		const struct kvm_irq_level *irq = at;
-
-		text_add(text, " INTID %u = %u", irq->irq & 0xffff, irq->level);
+	case _IOC_NR(KVM_IRQ_LINE):
+		add_line(text, at);
 		break;
-	}
 	case _IOC_NR(KVM_GET_ONE_REG):
 	case _IOC_NR(KVM_SET_ONE_REG):
 		add_register(text, at, result);
@@ -191,15 +213,18 @@ static void add_argument(struct text *text, bool of_vcpu, unsigned long request,
 	case _IOC_NR(KVM_ARM_VCPU_FINALIZE):
 		add_bits(text, features, 1u << *(const uint32_t *)at);
 		break;
-	case _IOC_NR(KVM_CREATE_DEVICE): {
-		const struct kvm_create_device *device = at;
-
-		text_add(text, " %s", probe_device(device->type));
-		add_bits(text, "TEST", device->flags);
+	case _IOC_NR(KVM_CREATE_DEVICE):
+		add_device(text, at);
 		break;
-	}
 	case _IOC_NR(KVM_SET_DEVICE_ATTR):
 		add_attribute(text, of_vcpu, at);
+		break;
+	case _IOC_NR(KVM_REGISTER_COALESCED_MMIO):
+	case _IOC_NR(KVM_UNREGISTER_COALESCED_MMIO):
+		add_zone(text, at);
+		break;
+	case _IOC_NR(KVM_SET_VCPU_EVENTS):
+		add_events(text, at);
 		break;
 	case _IOC_NR(KVM_SET_GUEST_DEBUG):
 		text_add(text, " control %#x", *(const uint32_t *)at);
@@ -236,7 +261,7 @@ static bool makes_fd(unsigned long request, uintptr_t argument, int *result)
 void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 		   int result)
 {
-	text_add(text, "%s", describe_request(request));
+	text_add(text, "%s", name_of_request(request));
 	add_argument(text, of_vcpu, request, argument, result);
 	if (result < 0)
 		text_add(text, " -> %s", error_text(-result));

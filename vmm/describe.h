@@ -2,8 +2,7 @@
 /*
  * KVM's calls, exits and accesses to devices in words, for people who have no manual at hand.
  *
- * Who uses it: trace.c for its lines, stats.c for the names of registers, system.c for the names of
- * calls that fail.
+ * Who uses it: trace.c for its lines, stats.c for the names of registers.
  */
 #ifndef VMM_DESCRIBE_H
 #define VMM_DESCRIBE_H
@@ -22,8 +21,6 @@ void text_add(struct text *text, const char *format, ...) __attribute__((format(
 #define OPEN_KVM 0xfe
 #define MMAP_RUN 0xff
 
-/* "KVM_CREATE_VM", or "ioctl". */
-const char *describe_request(unsigned long request);
 /* An ioctl with its argument and its result; of a vCPU's descriptor or of another one. */
 void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 		   int result);

@@ -201,11 +201,15 @@ static bool is_zero(const void *page)
 	return true;
 }
 
-/* Pages of zeros stay holes, but for the last, which gives the file its size. */
-static long write_ram(int fd, long result, const struct guest_memory *memory, uint64_t at)
+/* Pages of zeros stay holes of a new file, but for the last, which gives it its size. */
+static long write_ram(int fd, const struct guest_memory *memory, uint64_t at)
 {
+	/* What is no file, such as a disk, cannot be emptied: there zeros are written, too. */
+	bool is_empty = sys_ftruncate(fd, 0) == 0;
+	long result = 0;
+
 	for (uint64_t done = 0; done < memory->size; done += CORE_PAGE)
-		if (!is_zero(memory->host + done) || done + CORE_PAGE == memory->size)
+		if (!is_empty || !is_zero(memory->host + done) || done + CORE_PAGE == memory->size)
 			result = write_at(fd, result, memory->host + done, CORE_PAGE, at + done);
 	return result;
 }
@@ -241,15 +245,15 @@ static void dump_core(const struct run *run)
 			.p_memsz = memory->size,
 		},
 	};
-	long result = write_at(run->core, 0, &core, sizeof core, 0);
+	long result = write_ram(run->core, memory, core.ram.p_offset);
 
+	result = write_at(run->core, result, &core, sizeof core, 0);
 	for (unsigned i = 0; i < run->cpus; i++) {
 		struct status_note note = make_note(&run->vcpus[i]);
 
 		result = write_at(run->core, result, &note, sizeof note,
 				  core.notes.p_offset + i * sizeof note);
 	}
-	result = write_ram(run->core, result, memory, core.ram.p_offset);
 	if (result < 0)
 		report("--dump-core: %s; the file is not whole", error_text((int)-result));
 }

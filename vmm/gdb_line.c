@@ -19,10 +19,22 @@
 
 /* ---- out ---- */
 
-/* That nobody is at the other end any more is found out when it is read from. */
+/*
+ * Whoever does not read, though it has asked for so much, is not waited for: it misses the rest.
+ * That nobody is at the other end any more is found out when it is read from.
+ */
 static void send_bytes(struct gdb *gdb, const void *bytes, size_t size)
 {
-	(void)write_all(gdb->fd, bytes, size);
+	while (size) {
+		long n = sys_write(gdb->fd, bytes, size);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return;
+		bytes = (const char *)bytes + n;
+		size -= (size_t)n;
+	}
 }
 
 void gdb_send_reply(struct gdb *gdb)
@@ -200,7 +212,7 @@ int gdb_fd(const struct gdb *gdb)
 
 static void let_in(struct gdb *gdb)
 {
-	long fd = sys_accept4(gdb->listener, NULL, NULL, SOCK_CLOEXEC);
+	long fd = sys_accept4(gdb->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
 		gdb->fd = (int)fd;

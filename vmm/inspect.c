@@ -2,7 +2,8 @@
 /*
  * Registers by name, and memory by the CPU's own addresses.
  *
- * Who calls it: vcpu.c, gdb.c, dump.c. Touches the vCPU's registers and guest RAM.
+ * Who calls it: vcpu.c, debug.c, gdb.c, dump.c; describe.c and trace.c for names and pc. Touches
+ * the vCPU's registers and guest RAM.
  */
 #include "inspect.h"
 
@@ -44,19 +45,23 @@ const struct system_register system_registers[] = {
 	{ "ID_AA64MMFR0", SYSTEM(3, 0, 0, 7, 0) },
 };
 
-bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
+static int get(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
 
-	return kvm_try(vcpu->fd, KVM_GET_ONE_REG, (uintptr_t)&reg) == 0;
+	return kvm_try(vcpu->fd, KVM_GET_ONE_REG, (uintptr_t)&reg);
+}
+
+bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value)
+{
+	return get(vcpu, id, value) == 0;
 }
 
 uint64_t register_get(const struct vcpu *vcpu, uint64_t id)
 {
 	uint64_t value = 0;
-	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
 
-	kvm_call(vcpu->fd, KVM_GET_ONE_REG, &reg);
+	kvm_check(get(vcpu, id, &value), "KVM_GET_ONE_REG");
 	return value;
 }
 

@@ -2,7 +2,8 @@
 /*
  * A CPU of the guest as its own software sees it: registers by name, memory by virtual address.
  *
- * Who uses it: gdb.c and dump.c, for a CPU that is not in the guest at the moment.
+ * Who uses it: vcpu.c for a message, debug.c, gdb.c, dump.c and trace.c, for a CPU that is not in
+ * the guest at the moment.
  */
 #ifndef VMM_INSPECT_H
 #define VMM_INSPECT_H

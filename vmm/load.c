@@ -88,7 +88,7 @@ static int read_file(struct payload *payload)
 	return 0;
 }
 
-/* Maps it rather than reading it: pages that the loader does not look at are never read. */
+/* Mapped to be looked at: what is loaded is read to where it belongs (read_pages). */
 static int map_file(struct payload *payload)
 {
 	struct stat status = { 0 };

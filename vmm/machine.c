@@ -19,7 +19,7 @@
 
 /* Memory slots. */
 #define RAM_SLOT 0
-#define FIRST_FLASH_SLOT 2 /* one for each block */
+#define FIRST_FLASH_SLOT 2 /* one for each block; the shortcut has the one between (shortcut.h) */
 
 #define SHORTCUT_TIMER 2 /* after those of the table of devices */
 
@@ -220,7 +220,7 @@ void machine_run(struct machine *machine)
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
 	shortcut_take(&machine->shortcut);
-	if (INSIDE && machine->run.broken)
+	if (INSIDE && machine->run.broken && machine->run.end == ENDED)
 		dump(&machine->run);
 }
 

@@ -2,7 +2,10 @@
 /*
  * The order of events.
  *
- * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table.
+ * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table. All
+ * state lies on its stack and is handed on, but for these: the auxiliary vector and the stack guard
+ * (crt/start.c), pages that the guest is shown (machine.c, shortcut.c), and what is told of a run
+ * from everywhere (trace.c, stats.c).
  */
 #include "boot.h"
 #include "console.h"
@@ -88,8 +91,11 @@ static int run(const struct options *options, bool is_terminal)
 		machine.loop.gdb = &gdb;
 	}
 	boot_load(&boot, &machine);
-	if (options->dump_dtb)
+	if (options->dump_dtb) {
+		if (INSIDE)
+			trace_close();
 		return STATUS_PASS;
+	}
 	if (INSIDE && options->stats)
 		stats_open();
 	loop_take_sigterm(&machine.loop);
@@ -148,6 +154,10 @@ int main(int argc, char **argv)
 	int status = parse(&options, argc, argv);
 	bool is_terminal;
 
+	if (INSIDE && status == STATUS_PASS && options.gdb_wait && !options.gdb) {
+		report("--gdb-wait: waits for whom? give --gdb, too");
+		status = STATUS_USAGE;
+	}
 	is_terminal = init_start(&options);
 	if (status != STATUS_PASS)
 		return status;

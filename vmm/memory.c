@@ -26,8 +26,9 @@ void memory_create(struct guest_memory *memory, gpa_t base, uint64_t size)
 	memory->size = size;
 	memory->mapping = (void *)mapping;
 	memory->host = (uint8_t *)(((uint64_t)mapping + BLOCK - 1) & -BLOCK);
-	/* Fewer faults, and blocks at stage 2; a host that cannot do that says so, and it is no
-	 * loss. */
+	/* Fewer faults, and blocks at stage 2; but not for the first one: the host clears it before
+	 * a small payload or the device tree comes there, and most guests touch little else of it.
+	 * A host that cannot do that says so, and it is no loss. */
 	(void)sys_madvise((uintptr_t)memory->host, BLOCK, MADV_NOHUGEPAGE);
 	(void)sys_madvise((uintptr_t)memory->host + BLOCK, size - BLOCK, MADV_HUGEPAGE);
 }

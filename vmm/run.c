@@ -58,6 +58,7 @@ void run_start_threads(struct run *run)
 void run_start(struct run *run)
 {
 	run->end = RUNNING;
+	run->broken = false;
 	if (INSIDE && run->starts_paused)
 		run->gate |= PAUSED;
 	run->running = run->cpus;

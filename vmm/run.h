@@ -66,7 +66,6 @@ void run_kick(struct run *run);
 
 /*
  * A pause is for looking at the guest: its CPUs stand between two instructions, their registers are
-
  * what the guest would see, and may be changed. Anyone may ask for it; the event loop completes it,
  * and ends it for all CPUs but those that are `frozen`.
  */

@@ -12,7 +12,6 @@
 #include <linux/auxvec.h>
 
 #define PAGE_SIZE 4096
-#define UART_SLOT 1
 
 /* To make a shortcut and to end it again costs as much as about ten exits. */
 #define POLLS 16
@@ -42,7 +41,7 @@ void shortcut_shown(void *shortcut, const uint32_t *word)
 static RARE void show(struct shortcut *shortcut)
 {
 	pl011_show(uart_of(shortcut), shortcut->page);
-	if (vm_add_rom(shortcut->vm, UART_SLOT, GPA(UART_BASE), shortcut->page, UART_SIZE))
+	if (vm_add_rom(shortcut->vm, SHORTCUT_SLOT, GPA(UART_BASE), shortcut->page, UART_SIZE))
 		return;
 	pl011_show(uart_of(shortcut), NULL);
 	shortcut->page = NULL; /* the host cannot: it is not tried again */
@@ -52,7 +51,7 @@ void shortcut_hide(void *opaque)
 {
 	struct shortcut *shortcut = opaque;
 
-	vm_remove_memory(shortcut->vm, UART_SLOT);
+	vm_remove_memory(shortcut->vm, SHORTCUT_SLOT);
 	pl011_show(uart_of(shortcut), NULL);
 	shortcut->polls = 0;
 }
@@ -142,14 +141,17 @@ static void expire(void *device)
 {
 	struct shortcut *shortcut = device;
 	const struct pl011 *uart = uart_of(shortcut);
+	/* What it has sent may have ended that; then what came meanwhile is still in the ring. */
+	bool was_posted = uart->posted;
 
 	take(shortcut);
 	if (uart->posted && shortcut->silent) {
 		shortcut_unpost(shortcut);
 		take(shortcut);
+		was_posted = false;
 	}
 	shortcut->silent = true;
-	if (uart->posted)
+	if (was_posted)
 		timer_line_set(&shortcut->timer, TICK_NS);
 }
 

@@ -20,6 +20,8 @@
 
 #include <linux/kvm.h>
 
+#define SHORTCUT_SLOT 1 /* of memory, for the page */
+
 /* All but the first under the UART's lock. */
 struct shortcut {
 	struct kvm_coalesced_mmio_ring *ring; /* KVM's; one of nothing if it has none */
@@ -33,8 +35,8 @@ struct shortcut {
 	bool silent;	/* no byte has come since the timer ran out */
 };
 
-/* In the state after power-on, once the vCPUs exist; `run` is vCPU 0's kvm_run. Reads and writes
- * stay plain if `plain`. */
+/* In the state after power-on, once the vCPUs exist; the ring is in any one's kvm_run. Reads and
+ * writes stay plain if `plain`. */
 void shortcut_connect(struct shortcut *shortcut, const struct vcpu *vcpu, struct vm *vm,
 		      struct console *console, struct timer_line timer, bool plain);
 

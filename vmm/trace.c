@@ -2,8 +2,8 @@
 /*
  * Traces, and the loop that watches a CPU.
  *
- * Who calls it: main, system.c, vcpu.c, machine.c. Touches standard error or the file of the trace,
- * and reads what kvm_run says.
+ * Who calls it: main, system.c, vcpu.c, machine.c, gdb.c, stats.c. Touches standard error or the
+ * file of the trace, and reads what kvm_run says.
  */
 #include "trace.h"
 
@@ -193,25 +193,13 @@ static void count_access(const struct device_ops *ops, const char *line, bool is
 	lock_release(&trace.lock);
 }
 
-/* As the bus does: a region that holds the access as a whole. */
-static const struct bus_region *find_region(const struct bus *bus, uint64_t at, unsigned size)
-{
-	for (unsigned i = 0; i < bus->count; i++) {
-		const struct bus_region *region = &bus->regions[i];
-		uint64_t offset = at - region->base.address;
-
-		if (offset < region->size && size <= region->size - offset)
-			return region;
-	}
-	return NULL;
-}
-
 /* An access that was handled. */
 static void watch_access(const struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
+	uint64_t offset;
 	const struct bus_region *region =
-		find_region(vcpu->bus, run->mmio.phys_addr, run->mmio.len);
+		bus_find(vcpu->bus, GPA(run->mmio.phys_addr), run->mmio.len, &offset);
 	int number = -1;
 	const char *line = region ? describe_find(region, run->mmio.phys_addr, &number) : NULL;
 	struct text *text;

@@ -303,9 +303,12 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	while (run_goes_on(vcpu->guest)) {
+	for (;;) {
+		/* In this order: a kick at the end of the run is not forgotten then. */
 		if (INSIDE)
 			run_wait_if_paused(vcpu);
+		if (!run_goes_on(vcpu->guest))
+			return;
 		if (INSIDE && __atomic_load_n(&vcpu->guest->watched, __ATOMIC_RELAXED))
 			watch_run(vcpu);
 		else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Walks the guest's page tables. Who calls it: vcpu.c, for messages. Reads guest RAM. */
+/* Walks the guest's page tables. Who calls it: inspect.c. Reads guest RAM. */
 #include "walk.h"
 
 #include "crt.h"

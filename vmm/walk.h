@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's own stage-1 translation. Used where a message tells what the guest's code is. */
+/* The guest's own stage-1 translation. Used by inspect.c, wherever a virtual address is to be
+ * looked at. */
 #ifndef VMM_WALK_H
 #define VMM_WALK_H
 

@@ -7,7 +7,6 @@
 measure=/payloads/measure
 work=/tmp
 
-
 # payload NAME SIZE: first.bin, brought to a size, as a file in `work`.
 payload() {
 	{
@@ -77,15 +76,15 @@ small_pages() {
 
 growth() {
 	for n in 1 2 4 8; do
-		row "cpus=$n" 'start 3' "$1" 128 $n "$work/start"
+		row "cpus=$n" "start $few" "$1" 128 $n "$work/start"
 	done
 	for n in 2 16 128 1024 4096; do
 		[ "$1 $n" != 'qemu 2' ] || continue # too little for it
-		row "ram=$n" 'start 3' "$1" $n 1 "$work/start"
+		row "ram=$n" "start $few" "$1" $n 1 "$work/start"
 	done
 	for n in 4 64 1024 16384 65536; do
 		payload grown $((n << 10))
-		row "payload=$n" 'start 3' "$1" 128 1 "$work/grown"
+		row "payload=$n" "start $few" "$1" 128 1 "$work/grown"
 	done
 	rm "$work/grown"
 }
@@ -105,8 +104,8 @@ payload image 27000000
 # That size in its header, too, as Linux has it (booting.rst, 4.).
 printf '\300\374\233\001' | dd of="$work/image" bs=16 seek=1 conv=notrunc 2>/dev/null
 for monitor in $monitors; do
-	times=15 # the least of fewer depends on what memory the host has at hand
-	[ "$monitor" != qemu ] || times=3
+	times=15 few=9 # the least of fewer depends on what memory the host has at hand
+	[ "$monitor" != qemu ] || times=3 few=3
 	for step in $steps; do
 		$step "$monitor"
 	done

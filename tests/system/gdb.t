@@ -112,5 +112,12 @@ says "dump: gdb opens the core" $said {\* 1 +[^\n]* in (guest_main|print\w*) \(}
 send "exit 3\r"
 end "dump: the host ends" 3
 
+start --cpus 2 spin
+see "dump, as PID 1: the guest runs" spinning
+send \001d
+see "dump, as PID 1: Ctrl-A d says where both CPUs are" "CPU 0 at EL1" "CPU 1 at EL1" " pc 0"
+send \001x
+end "dump, as PID 1: and ends nothing" 130
+
 file delete -force $work
 plan

@@ -12,7 +12,9 @@
 
 seeds='1 22 333 4444 55555 666666'
 for seed in $seeds; do
-	echo "echo begin $seed; nestling -a $seed /payloads/uart.bin </dev/null; echo end $seed"
+	for uart in fast plain; do
+		echo "echo begin $seed $uart; nestling --uart=$uart -a $seed /payloads/uart.bin </dev/null; echo end $seed $uart"
+	done
 done >"$work/seeds.sh"
 boot --script "$work/seeds.sh"
 is 'the host ends well' "$status$stderr" 0
@@ -20,11 +22,13 @@ for seed in $seeds; do
 	timeout -k 5 60 "${QEMU:-qemu-system-aarch64}" -machine virt -cpu cortex-a57 -nographic -nic none \
 		-kernel build/payloads/uart.bin -append "$seed" </dev/null >"$work/qemu" 2>"$work/stderr"
 	is "seed $seed: QEMU ends well" "$?$(cat "$work/stderr")" 0
-	sed -n "/^begin $seed\$/,/^end $seed\$/p" <<<"$stdout" | sed '1d;$d' >"$work/ours"
 	tr -d '\r' <"$work/qemu" >"$work/theirs"
-	[ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"
-	report $? "seed $seed: the same answers"
-	comment "$(diff "$work/ours" "$work/theirs" | head -n 6)"
+	for uart in fast plain; do
+		sed -n "/^begin $seed $uart\$/,/^end $seed $uart\$/p" <<<"$stdout" | sed '1d;$d' >"$work/ours"
+		[ -s "$work/ours" ] && cmp -s "$work/ours" "$work/theirs"
+		report $? "seed $seed, --uart=$uart: the same answers"
+		comment "$(diff "$work/ours" "$work/theirs" | head -n 6)"
+	done
 done
 
 plan

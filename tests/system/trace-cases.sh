@@ -32,4 +32,6 @@ run json_empty --trace-json --trace=irq /payloads/hello.bin
 run stats --stats /payloads/rtc.bin
 run stats_json --stats=json /payloads/rtc.bin
 run stats_both --stats=json --trace-json --no-sandbox --trace-file /tmp/file /payloads/hello.bin
+run storm --trace --trace-file /tmp/file --stats -c 4 -a 7 /payloads/storm.bin
+[ "$(wc -l </tmp/file)" -gt 10000 ] && echo "a long trace"
 echo "=== end"

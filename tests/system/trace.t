@@ -66,6 +66,8 @@ status 75'
 is 'full: said once, and the guest goes on' "$(said full)" 'nestling: trace: ENOSPC (no space left); what follows is lost
 status 0'
 
+like 'storm: four CPUs at once do not disturb it' "$(said storm | tail -n 2 | tr '\n' ' ')" '^status 0 a long trace $'
+
 # check_json NAME PERL: of what came of case NAME, as $j.
 check_json() {
 	local wrong

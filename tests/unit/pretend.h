@@ -228,16 +228,24 @@ static bool is_gone;	  /* whoever was at the line's other end */
 static const char *typed; /* what read finds there */
 static long open_result;  /* of the line itself */
 
-int write_all(int fd, const void *data, size_t size)
+/* Takes no more than a few bytes at a time. */
+static long write_line(long fd, const void *data, size_t size)
 {
 	must(fd == LINE_FD);
 	if (is_gone)
 		return -EPIPE;
+	if (size > 100)
+		size = 100;
 	must(answers_size + size < sizeof answers);
 	memcpy(answers + answers_size, data, size);
 	answers_size += size;
 	answers[answers_size] = '\0';
-	return 0;
+	return (long)size;
+}
+
+int write_all(int fd, const void *data, size_t size)
+{
+	return write_line(fd, data, size) == (long)size ? 0 : -EIO;
 }
 
 static long read_line(char *to)
@@ -252,6 +260,8 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
 	(void)a, (void)c, (void)d, (void)e, (void)f;
 	switch (number) {
+	case SYS_write:
+		return write_line(a, (const void *)b, (size_t)c);
 	case SYS_read:
 		return read_line((char *)b);
 	case SYS_openat:
