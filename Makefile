@@ -238,7 +238,7 @@ build/unit/crt.a: build/unit/crt-print.o build/unit/crt-string.o
 # A test links the source that it is about; what else that needs is a stand-in in the test.
 unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c) build/unit/crt.a)
 $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_source,%) \
-		tests/unit/unit.h tests/unit/reports.h Makefile | tools-test $(SYSROOT)/.complete
+		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) Makefile | tools-test $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt -lz
 
