@@ -24,14 +24,30 @@ void bus_add(struct bus *bus, struct bus_region region)
 	bus->regions[bus->count++] = region;
 }
 
-const struct bus_region *bus_find(const struct bus *bus, gpa_t at, unsigned size, uint64_t *offset)
+static uint64_t offset_in(const struct bus_region *region, gpa_t at)
 {
-	for (unsigned i = 0; i < bus->count; i++) {
-		const struct bus_region *region = &bus->regions[i];
+	return at.address - region->base.address;
+}
 
-		*offset = at.address - region->base.address;
-		if (*offset < region->size && size <= region->size - *offset)
+static bool holds(const struct bus_region *region, gpa_t at, unsigned size)
+{
+	uint64_t offset = offset_in(region, at);
+
+	return offset < region->size && size <= region->size - offset;
+}
+
+const struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size)
+{
+	/* Drivers access the same device again and again. Of several CPUs any one's may be it. */
+	const struct bus_region *region = __atomic_load_n(&bus->last, __ATOMIC_RELAXED);
+
+	if (region && holds(region, at, size))
+		return region;
+	for (region = bus->regions; region < bus->regions + bus->count; region++) {
+		if (holds(region, at, size)) {
+			__atomic_store_n(&bus->last, region, __ATOMIC_RELAXED);
 			return region;
+		}
 	}
 	return NULL;
 }
@@ -76,30 +92,28 @@ static void unbacked(struct bus *bus, gpa_t at, unsigned size, const char *what,
 
 uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size)
 {
-	uint64_t offset;
 	uint64_t value;
-	const struct bus_region *region = bus_find(bus, at, size, &offset);
+	const struct bus_region *region = bus_find(bus, at, size);
 
 	if (!region) {
 		unbacked(bus, at, size, "read", "gives 0");
 		return 0;
 	}
 	lock_acquire(region->lock);
-	value = region->ops->read(region->device, offset, size);
+	value = region->ops->read(region->device, offset_in(region, at), size);
 	lock_release(region->lock);
 	return value & ~0ull >> (64 - 8 * size);
 }
 
 void bus_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
 {
-	uint64_t offset;
-	const struct bus_region *region = bus_find(bus, at, size, &offset);
+	const struct bus_region *region = bus_find(bus, at, size);
 
 	if (!region) {
 		unbacked(bus, at, size, "write", "dropped");
 		return;
 	}
 	lock_acquire(region->lock);
-	region->ops->write(region->device, offset, size, value);
+	region->ops->write(region->device, offset_in(region, at), size, value);
 	lock_release(region->lock);
 }

@@ -26,6 +26,7 @@ struct bus_region {
 struct bus {
 	struct bus_region regions[BUS_REGIONS];
 	unsigned count;
+	const struct bus_region *last; /* that was accessed; NULL: none */
 
 	/* Accesses to what nothing backs. */
 	struct run *strict; /* ended by such an access; NULL: reads give 0, writes are dropped */
@@ -38,8 +39,8 @@ struct bus {
 /* Places a device. The table of the machine is ours: no room or an overlap is a bug and traps. */
 void bus_add(struct bus *bus, struct bus_region region);
 
-/* The region that holds an access as a whole, and the access's offset in it; or NULL. */
-const struct bus_region *bus_find(const struct bus *bus, gpa_t at, unsigned size, uint64_t *offset);
+/* The region that holds an access as a whole, or NULL. */
+const struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size);
 
 /* One access of 1, 2, 4 or 8 bytes by the guest, at any address, from any vCPU's thread. */
 uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size);

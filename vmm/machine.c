@@ -171,6 +171,7 @@ static void power_on(struct machine *machine)
 	choose_features(machine);
 	create_cpus(machine);
 	machine->run.gate = 0;
+	machine->bus.last = NULL;
 	machine->bus.count = 0; /* what it has told once it does not tell again */
 	connect_wires(machine);
 	create_devices(machine, options->strict);

@@ -197,9 +197,8 @@ static void count_access(const struct device_ops *ops, const char *line, bool is
 static void watch_access(const struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
-	uint64_t offset;
 	const struct bus_region *region =
-		bus_find(vcpu->bus, GPA(run->mmio.phys_addr), run->mmio.len, &offset);
+		bus_find(vcpu->bus, GPA(run->mmio.phys_addr), run->mmio.len);
 	int number = -1;
 	const char *line = region ? describe_find(region, run->mmio.phys_addr, &number) : NULL;
 	struct text *text;
