@@ -107,7 +107,7 @@ exec base64 -d >$work/core.gz <<$core
 exec gunzip $work/core.gz
 set said [debugger "file build/payloads/spin.elf" "core-file $work/core" "info threads" "x/i \$pc" \
 	"print/x \$sp" "x/1i _start"]
-says "dump: gdb opens the core" $said {\* 1 +[^\n]* in (guest_main|print\w*) \(} {=> 0x40080[0-9a-f]+ <(guest_main|print)} {\$1 = 0x4008} \
+says "dump: gdb opens the core" $said {\* 1 +LWP 1 [^\n]*(guest_main|print)} {=> 0x40080[0-9a-f]+ <(guest_main|print)} {\$1 = 0x4008} \
 	{<_start>:\tmov}
 send "exit 3\r"
 end "dump: the host ends" 3
