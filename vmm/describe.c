@@ -175,6 +175,13 @@ static void add_device(struct text *text, const struct kvm_create_device *device
 	add_bits(text, "TEST", device->flags);
 }
 
+static void add_init(struct text *text, bool of_vcpu, const struct kvm_vcpu_init *init)
+{
+	text_add(text, " target %u", init->target);
+	if (of_vcpu)
+		add_bits(text, features, init->features[0]);
+}
+
 static void add_argument(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 			 int result)
 {
@@ -202,14 +209,9 @@ static void add_argument(struct text *text, bool of_vcpu, unsigned long request,
 		add_register(text, at, result);
 		break;
 	case _IOC_NR(KVM_ARM_VCPU_INIT):
-	case _IOC_NR(KVM_ARM_PREFERRED_TARGET): {
-		const struct kvm_vcpu_init *init = at;
-
-		text_add(text, " target %u", init->target);
-		if (of_vcpu)
-			add_bits(text, features, init->features[0]);
+	case _IOC_NR(KVM_ARM_PREFERRED_TARGET):
+		add_init(text, of_vcpu, at);
 		break;
-	}
 	case _IOC_NR(KVM_ARM_VCPU_FINALIZE):
 		add_bits(text, features, 1u << *(const uint32_t *)at);
 		break;

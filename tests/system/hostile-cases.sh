@@ -6,15 +6,8 @@ cd /tmp || exit 1
 mkdir -p /dev/pts /etc && mount -t devpts devpts /dev/pts
 echo 'nobody:x:1000:1000::/:/bin/sh' >/etc/passwd
 
-# is NAME GOT WANTED
-is() {
-	if [ "$2" = "$3" ]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		printf 'got: %s\nwanted: %s\n' "$2" "$3" | head -c 1000 | sed 's/^/# /'
-	fi
-}
+# shellcheck source=is.sh
+. /payloads/is.sh
 
 # start ARGUMENT...: nestling in the background, until its guest has printed something; sets pid.
 start() {

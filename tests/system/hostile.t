@@ -4,7 +4,7 @@
 # to standard error.
 . "$(dirname "$0")/tap.sh"
 
-boot --script tests/system/hostile-cases.sh build/fault
+boot --script tests/system/hostile-cases.sh build/fault tests/system/is.sh
 is 'the host ends well' "$status$stderr" 0
 cases "$stdout" ''
 grep '^# long' <<<"$stdout" >&2

@@ -9,15 +9,8 @@ monitor() {
 	nestling $options "$@"
 }
 
-# is NAME GOT WANTED
-is() {
-	if [ "$2" = "$3" ]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		printf 'got: %s\nwanted: %s\n' "$2" "$3" | head -c 1000 | sed 's/^/# /'
-	fi
-}
+# shellcheck source=is.sh
+. /payloads/is.sh
 
 # printed STATUS: what payload print had to print, and its status.
 {

@@ -8,7 +8,7 @@ for option in --uart=fast --uart=plain; do
 	echo "$option" >"$work/options"
 	# CPUs of the host's: on two the guest's are at it at once.
 	for cpus in $([ $option = --uart=plain ] || echo 1) 2; do
-		HOST_SMP=$cpus boot --script tests/system/print-cases.sh build/listen "$work/options"
+		HOST_SMP=$cpus boot --script tests/system/print-cases.sh build/listen tests/system/is.sh "$work/options"
 		is "$option, $cpus CPUs: the host ends well" "$status$stderr" 0
 		cases "$stdout" "$option, $cpus CPUs: "
 	done
