@@ -25,10 +25,8 @@ endif
 
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
-VMM := boot bus console fdt format_elf format_flat format_gzip format_image inflate init inspect load loop machine \
-	main memory options probe report run sandbox shortcut system vcpu vm walk
-# For seeing inside of a guest: not in the program that ships, but in the one that developers run.
-INSIDE := debug describe dump gdb gdb_line stats trace
+VMM := boot bus console debug describe dump fdt format_elf format_flat format_gzip format_image gdb gdb_line inflate \
+	init inspect load loop machine main memory options probe report run sandbox shortcut stats system trace vcpu vm walk
 CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair print reset rtc silence smp spin status \
 	storm timer uart
 # What they share; a payload links what of it it uses.
@@ -42,17 +40,12 @@ BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payload
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
 
-# Either program is linked from these and what its name begins with.
-OBJECTS := $(CRT:%=build/crt/%.o) build/vmm/bundle.o
-sources = $(DEVICES:%=$(1)/devices/%.o) $(VMM:%=$(1)/vmm/%.o)
-build/nestling_OBJECTS := $(OBJECTS) $(call sources,build)
-build/nestling-inside_OBJECTS := $(OBJECTS) $(call sources,build/inside) $(INSIDE:%=build/inside/vmm/%.o)
-PROGRAMS := build/nestling build/nestling-inside
+OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) build/vmm/bundle.o
 
 .PHONY: FORCE bench bench-update coverage all run test unit system check format clean help tools-build \
 	tools-run tools-test tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
-all: build/rootfs.cpio build/rootfs-inside.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
+all: build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
 run: ## boot a host in QEMU and the bundled payload in it
 	./qemu-run.sh
@@ -121,25 +114,20 @@ MUSL_GCC := $(SYSROOT)/usr/bin/aarch64-linux-musl-gcc
 # What the program refers to lies within 1 MiB: an address takes one instruction. Freestanding, gcc may yet
 # know what memcpy and the like do: small ones need no call. Functions like printf need save no vectors.
 OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -mgeneral-regs-only -fomit-frame-pointer \
-	-fno-move-loop-invariants -fno-tree-scev-cprop
+	-fsanitize=bounds -fsanitize-undefined-trap-on-error
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
 INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
-DIALECT = -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' -DINSIDE=$(inside) $(INCLUDES)
-inside := 0
-build/inside/%: inside := 1
+DIALECT := -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' $(INCLUDES)
 CFLAGS = $(DIALECT) $(WARNINGS) $(OPTIMIZE) -g -fPIE -fvisibility=hidden -fno-common \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -mbranch-protection=standard -mno-outline-atomics
 LDFLAGS := $(OPTIMIZE) -static-pie -nostdlib -nostartfiles -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro \
 	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-T,crt/program.lds
 
-compile = $(call say,CC)mkdir -p $(@D) && $(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
 build/%.o: %.c Makefile | $(SYSROOT)/.complete
-	$(compile)
-
-build/inside/%.o: %.c Makefile | $(SYSROOT)/.complete
-	$(compile)
+	@mkdir -p $(@D)
+	$(call say,CC)$(MUSL_GCC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # libfdt's own loops need no help from gcc to become calls of memcpy; string.c's must not.
 build/crt/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
@@ -163,8 +151,8 @@ build/machine.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
 	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P $< | \
 		dtc -I dts -O dtb -o $@ -
 
-$(PROGRAMS:%=%.debug): %.debug: $$(%_OBJECTS) crt/program.lds Makefile
-	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $($*_OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
+build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
+	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
 
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
@@ -173,9 +161,8 @@ build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o)
 build/fault build/listen: build/%: tests/system/%.c crt/sys.h Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
 
-# Without symbols and sections, and with its relocations in the form that crt/start.c reads.
-$(PROGRAMS) build/thread-test: build/%: build/%.debug tools/strip.pl
-	$(call say,STRIP)tools/strip.pl $(CROSS_COMPILE)readelf $< $@ && chmod +x $@
+build/nestling build/thread-test: %: %.debug
+	$(call say,STRIP)$(CROSS_COMPILE)strip $< -o $@
 
 # ---- what runs in the guest ----
 
@@ -223,7 +210,7 @@ build/payloads/%.bin: build/payloads/%.elf
 # ---- tests ----
 
 # The same sources natively, under sanitizers; crt's get a prefix, the machine's libc is their oracle.
-UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DINSIDE=1 -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
+UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 CRT_UNIT_CFLAGS := $(UNIT_CFLAGS) -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns \
 	-include tests/unit/rename.h
@@ -336,13 +323,12 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
 KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb shortcut vcpu)
-VMM_FILES := $(VMM:%=vmm/%.c) $(INSIDE:%=vmm/%.c)
+VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
-check: inside := 1
 check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 	clang-format --dry-run --Werror $(C_FILES)
 	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES) tests/system/thread-test.c \
@@ -353,7 +339,7 @@ check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, c
 	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
 	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
-		--std=c11 -Icrt -DVERSION='""' -DINSIDE=1 crt devices vmm payloads
+		--std=c11 -Icrt -DVERSION='""' crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 
 format: tools-check ## bring the C files into form
@@ -364,15 +350,12 @@ format: tools-check ## bring the C files into form
 build/rootfs.cpio: rootfs/nestling.list rootfs/pack.sh build/nestling
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
-build/rootfs-inside.cpio: rootfs/inside.list rootfs/pack.sh build/nestling-inside
-	$(call say,PACK)rootfs/pack.sh $@ <$<
-
 build/guest-rootfs.cpio: rootfs/guest.list rootfs/test-init rootfs/pack.sh | $(SYSROOT)/.complete
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
-build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh $(PROGRAMS) \
+build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh build/nestling \
 		build/thread-test $(CLAIMS:%=build/payloads/%.bin)
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
--include $(sort $(foreach program,$(PROGRAMS),$($(program)_OBJECTS:.o=.d))) $(wildcard build/unit/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard build/unit/*.d)
 .SECONDARY:

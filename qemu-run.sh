@@ -56,7 +56,7 @@ fail() {
 
 # ---- what shall run: nestling as PID 1, or busybox ----
 
-rootfs=rootfs-inside.cpio init=/linuxrc demo=()
+rootfs=rootfs.cpio init=/linuxrc demo=()
 case ${1-} in
 --help)
 	help

@@ -16,7 +16,7 @@
 /* crt/program.lds defines these. */
 extern HIDDEN char __ehdr_start[];
 extern HIDDEN char __relro_start[], __relro_end[];
-extern HIDDEN const uint8_t __relocs[];
+extern HIDDEN const Elf64_Rela __rela_start[], __rela_end[];
 
 /*
  * Tells the kernel to map our code with branch target identification (ELF for AArch64, 5.2.2:
@@ -29,15 +29,6 @@ __asm__(".pushsection .note.bti, \"a\", %note\n"
 	"	.asciz	\"GNU\"\n"
 	"	.word	0xc0000000, 4, 1, 0\n" /* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI */
 	".popsection\n");
-
-/* All that is kept of what ld writes for a dynamic linker: the mark that tells readelf, file and
- * the like a program from a library (ELF gABI, figure 5-10: d_tag, d_val). */
-__asm__(".pushsection .dynamic.pie, \"a\"\n"
-	"	.balign	8\n"
-	"	.quad	0x6ffffffb, 0x08000000\n" /* DT_FLAGS_1: DF_1_PIE */
-	"	.quad	0, 0\n"			  /* DT_NULL */
-	".popsection\n");
-_Static_assert(DT_FLAGS_1 == 0x6ffffffb && DF_1_PIE == 0x08000000, "the numbers above");
 
 static const Elf64_auxv_t *auxiliary_vector;
 
@@ -100,18 +91,16 @@ _Noreturn void exit(int status)
 }
 
 /*
- * Linked at 0, so an address in the file plus the load address is the one in memory (ELF gABI).
- * Which words hold one is told by a bit for each (tools/strip.pl), up to the bits themselves.
+ * The program is linked at 0: an address in the file plus the load address is the one in memory.
+ * Every relocation is R_AARCH64_RELATIVE (ELF for AArch64, 5.7.11); tests/system/binary.t checks.
  */
 static void relocate(void)
 {
 	uintptr_t load = (uintptr_t)__ehdr_start;
-	uintptr_t *words = (uintptr_t *)__relro_start;
-	size_t count = ((uintptr_t)__relocs - (uintptr_t)words) / sizeof *words;
+	size_t count = ((uintptr_t)__rela_end - (uintptr_t)__rela_start) / sizeof *__rela_start;
 
-	for (size_t i = 0; i < count; i++)
-		if (__relocs[i / 8] >> i % 8 & 1)
-			words[i] += load;
+	for (const Elf64_Rela *rela = __rela_start; count--; rela++)
+		*(uintptr_t *)(load + rela->r_offset) = load + (uintptr_t)rela->r_addend;
 }
 
 /*

@@ -37,7 +37,6 @@ struct device_ops {
  * register and all above it; "OFFSET%\n" says that the whole comes again every so many bytes. A
  * program that does not trace is without them.
  */
-#define SEEN(names) (INSIDE ? (names) : NULL)
 
 /* The wire from a device to the interrupt controller: active high, level-sensitive. */
 struct irq_line {

@@ -50,5 +50,5 @@ const struct device_ops finisher_ops = {
 	.read = finisher_read,
 	.write = finisher_write,
 	.reset = finisher_reset,
-	.registers = SEEN("000 FINISH -\n"),
+	.registers = "000 FINISH -\n",
 };

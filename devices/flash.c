@@ -43,5 +43,5 @@ const struct device_ops flash_ops = {
 	.read = flash_read,
 	.write = flash_write,
 	.reset = flash_reset,
-	.registers = SEEN(""),
+	.registers = "",
 };

@@ -532,5 +532,5 @@ const struct device_ops pl011_ops = {
 	.write = pl011_write,
 	.reset = pl011_reset,
 	.expire = pl011_expire,
-	.registers = SEEN(names),
+	.registers = names,
 };

@@ -127,13 +127,13 @@ const struct device_ops pl031_ops = {
 	.write = pl031_write,
 	.reset = pl031_reset,
 	.expire = pl031_expire,
-	.registers = SEEN("000 RTCDR\n"
-			  "004 RTCMR\n"
-			  "008 RTCLR -\n"
-			  "00c RTCCR EN\n"
-			  "010 RTCIMSC\n"
-			  "014 RTCRIS\n"
-			  "018 RTCMIS\n"
-			  "01c RTCICR ALARM\n"
-			  "fe0*ID -\n"),
+	.registers = "000 RTCDR\n"
+		     "004 RTCMR\n"
+		     "008 RTCLR -\n"
+		     "00c RTCCR EN\n"
+		     "010 RTCIMSC\n"
+		     "014 RTCRIS\n"
+		     "018 RTCMIS\n"
+		     "01c RTCICR ALARM\n"
+		     "fe0*ID -\n",
 };

@@ -40,9 +40,9 @@ const struct device_ops virtio_mmio_ops = {
 	.read = virtio_mmio_read,
 	.write = virtio_mmio_write,
 	.reset = virtio_mmio_reset,
-	.registers = SEEN("200%\n"
-			  "000 MagicValue\n"
-			  "004 Version\n"
-			  "008 DeviceID\n"
-			  "00c VendorID -\n"),
+	.registers = "200%\n"
+		     "000 MagicValue\n"
+		     "004 Version\n"
+		     "008 DeviceID\n"
+		     "00c VendorID -\n",
 };

@@ -167,15 +167,8 @@ void console_finish(struct console *console)
 
 static void statistics(struct console *console)
 {
-	if (INSIDE) {
-		dprintf(2, "\n");
-		stats_report(console, FORM_TEXT);
-		return;
-	}
-	dprintf(2, "\nnestling: %lu bytes from the guest, %lu to it; exits of its CPUs:\n",
-		console->transmitted, console->received);
-	for (unsigned i = 0; i < console->run->cpus; i++)
-		vcpu_report_exits(&console->run->vcpus[i]);
+	dprintf(2, "\n");
+	stats_report(console, FORM_TEXT);
 }
 
 static void send_break(struct console *console)
@@ -212,7 +205,6 @@ static void reset(struct console *console)
 	run_end(console->run, RESET, 0);
 }
 
-#if INSIDE
 static void dump_guest(struct console *console)
 {
 	struct run *run = console->run;
@@ -226,7 +218,6 @@ static void dump_guest(struct console *console)
 	if (goes_on)
 		run_resume(run);
 }
-#endif
 
 static void help(struct console *console);
 
@@ -239,9 +230,7 @@ static const struct {
 	{ 'h', "this help", help },	      { 'x', "end", end },
 	{ 'r', "reset the guest", reset },    { 's', "statistics", statistics },
 	{ 'c', "statistics", statistics },    { 'b', "send a break", send_break },
-#if INSIDE
 	{ 'd', "dump the CPUs", dump_guest },
-#endif
 };
 
 static void help(struct console *console)

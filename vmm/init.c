@@ -168,8 +168,7 @@ bool init_start(const struct options *options)
 
 	if (is_pid1)
 		mount_devices();
-	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null",
-			      INSIDE ? gdb_inherited(options->gdb) : -1);
+	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null", gdb_inherited(options->gdb));
 	if (result < 0 && !is_pid1 && !options->no_sandbox)
 		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
 		    error_text((int)-result));

@@ -137,8 +137,6 @@ const char *vcpu_exit_name(unsigned reason);
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);
-/* Says on standard error how often it has exited, and why. */
-void vcpu_report_exits(const struct vcpu *vcpu);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */
 uint64_t vcpu_affinity(const struct vcpu *vcpu);
 /* Which page sizes and byte orders it has: ID_AA64MMFR0_EL1. */

@@ -88,7 +88,7 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		{ .fd = console_wants_input(loop->console) ? 0 : -1, .events = POLLIN },
 		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
 		{ .fd = loop->sigterm, .events = POLLIN },
-		{ .fd = INSIDE && loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
+		{ .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
 	};
 	struct timespec timeout = {
 		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
@@ -109,7 +109,7 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		console_flush(loop->console);
 	if (fds[3].revents) /* for good: it is not read */
 		console_end(loop->console, STATUS_SIGNAL + SIGTERM);
-	if (INSIDE && fds[4].revents)
+	if (fds[4].revents)
 		gdb_input(loop->gdb);
 }
 
@@ -117,7 +117,7 @@ void loop_run(struct loop *loop)
 {
 	while (run_goes_on(loop->run)) {
 		console_feed(loop->console);
-		if (INSIDE && loop->gdb && run_pause_asked(loop->run))
+		if (loop->gdb && run_pause_asked(loop->run))
 			gdb_stopped(loop->gdb);
 		wait(loop, expire_timers(loop));
 	}

@@ -105,7 +105,7 @@ static void connect_wires(struct machine *machine)
 	console_connect(machine->console, &machine->uart, &machine->uart_lock, &machine->run);
 	shortcut_connect(&machine->shortcut, &machine->run.vcpus[0], &machine->vm, machine->console,
 			 (struct timer_line){ loop_set_timer, &machine->loop, SHORTCUT_TIMER },
-			 machine->options->uart & UART_PLAIN || (INSIDE && trace_is_on()));
+			 machine->options->uart & UART_PLAIN || trace_is_on());
 	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
 		       &machine->uart_lock);
 }
@@ -205,23 +205,22 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 		.run = { .vcpus = (struct vcpu *)vcpus,
 			 .cpus = cpus,
 			 .sandboxed = !options->no_sandbox,
-			 .core = INSIDE ? dump_open_core(options->dump_core) : -1 },
+			 .core = dump_open_core(options->dump_core) },
 	};
-	if (INSIDE)
-		trace_attach(&machine->run);
+	trace_attach(&machine->run);
 	loop_create(&machine->loop, &machine->run, console);
 	power_on(machine);
 }
 
 void machine_run(struct machine *machine)
 {
-	if (INSIDE && machine->loop.gdb)
+	if (machine->loop.gdb)
 		gdb_start(machine->loop.gdb);
 	run_start(&machine->run);
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
 	shortcut_take(&machine->shortcut);
-	if (INSIDE && machine->run.broken && machine->run.end == ENDED)
+	if (machine->run.broken && machine->run.end == ENDED)
 		dump(&machine->run);
 }
 

@@ -49,9 +49,8 @@ static unsigned most_files(const struct options *options)
 {
 	unsigned files = MOST_FILES + (unsigned)options->cpus;
 
-	if (INSIDE)
-		files += (options->gdb ? GDB_FILES : 0) + (options->dump_core != NULL) +
-			 (options->trace_file != NULL) + (options->stats ? STATS_FILES : 0);
+	files += (options->gdb ? GDB_FILES : 0) + (options->dump_core != NULL) +
+		 (options->trace_file != NULL) + (options->stats ? STATS_FILES : 0);
 	return files;
 }
 
@@ -60,8 +59,7 @@ static unsigned roles(const struct options *options)
 {
 	unsigned roles = LOOP;
 
-	if (INSIDE)
-		roles |= (options->gdb ? DEBUGGER : 0) | (options->dump_core ? DUMPER : 0);
+	roles |= (options->gdb ? DEBUGGER : 0) | (options->dump_core ? DUMPER : 0);
 	return roles;
 }
 
@@ -75,28 +73,26 @@ static int run(const struct options *options, bool is_terminal)
 	struct gdb gdb;
 	int status;
 
-	if (INSIDE)
-		trace_open(options);
+	trace_open(options);
 	boot_open(&boot, options);
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
 	console_create(&console, is_terminal);
 	if (options->status_token)
 		dprintf(1, "\036nestling: %s ready\n", options->status_token);
-	if (INSIDE && options->gdb)
+	if (options->gdb)
 		gdb_open(&gdb, options->gdb, options->gdb_wait);
 	machine_create(&machine, &kvm, &console, options);
-	if (INSIDE && options->gdb) {
+	if (options->gdb) {
 		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image, &console);
 		machine.loop.gdb = &gdb;
 	}
 	boot_load(&boot, &machine);
 	if (options->dump_dtb) {
-		if (INSIDE)
-			trace_close();
+		trace_close();
 		return STATUS_PASS;
 	}
-	if (INSIDE && options->stats)
+	if (options->stats)
 		stats_open();
 	loop_take_sigterm(&machine.loop);
 	if (!options->no_sandbox)
@@ -111,13 +107,12 @@ static int run(const struct options *options, bool is_terminal)
 		machine_run(&machine);
 	}
 	status = machine.run.end == RESET ? STATUS_RESET : machine.run.status;
-	if (INSIDE && options->gdb)
+	if (options->gdb)
 		gdb_finish(&gdb, status);
 	console_finish(&console);
-	if (INSIDE && options->stats)
+	if (options->stats)
 		stats_report(&console, (unsigned)options->stats);
-	if (INSIDE)
-		trace_close();
+	trace_close();
 	return status;
 }
 
@@ -154,7 +149,7 @@ int main(int argc, char **argv)
 	int status = parse(&options, argc, argv);
 	bool is_terminal;
 
-	if (INSIDE && status == STATUS_PASS && options.gdb_wait && !options.gdb) {
+	if (status == STATUS_PASS && options.gdb_wait && !options.gdb) {
 		report("--gdb-wait: waits for whom? give --gdb, too");
 		status = STATUS_USAGE;
 	}

@@ -52,7 +52,6 @@ static const struct option {
 	  FIELD(no_reboot), 0, FLAG },
 	{ "strict", "", "end when the guest touches an address that nothing backs", 0, 0,
 	  FIELD(strict), 0, FLAG },
-#if INSIDE
 	{ "trace", "LIST", "kvm,exit,mmio,irq,psci,all: tell what happens (all)", 32, 0,
 	  FIELD(trace), 0, WORDS },
 	{ "trace-file", "FILE", "tell it there (standard error)", 0, 0, FIELD(trace_file), 0,
@@ -67,7 +66,6 @@ static const struct option {
 	  STRING },
 	{ "gdb-wait", "", "hold the guest at its first instruction for it", 0, 0, FIELD(gdb_wait),
 	  0, FLAG },
-#endif
 	{ "no-sandbox", "", "keep what the guest's monitor would give up, for debugging it", 0, 0,
 	  FIELD(no_sandbox), 0, FLAG },
 	{ "probe", "", "say what this host's KVM offers", 0, 0, FIELD(probe), 0, FLAG },

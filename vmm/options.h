@@ -17,7 +17,7 @@ struct options {
 	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
 	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
 	uint64_t uart;	      /* UART_PLAIN: without shortcuts */
-	/* nestling-inside's. */
+	/* For seeing inside of the guest. */
 	const char *gdb;	/* line to a debugger; NULL: none */
 	const char *dump_core;	/* file for a core dump; NULL: none */
 	uint64_t trace;		/* bits of enum trace; 0: nothing is told */

@@ -59,7 +59,7 @@ void run_start(struct run *run)
 {
 	run->end = RUNNING;
 	run->broken = false;
-	if (INSIDE && run->starts_paused)
+	if (run->starts_paused)
 		run->gate |= PAUSED;
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
@@ -76,8 +76,6 @@ void run_stop(struct run *run)
 {
 	run_kick(run);
 	wait_for_cpus(run);
-	if (!INSIDE)
-		return;
 	/* Those that were paused leave now. */
 	for (unsigned i = 0; i < run->cpus; i++)
 		run->vcpus[i].frozen = false;
@@ -103,7 +101,7 @@ bool run_wait_at_gate(struct vcpu *vcpu)
 	struct run *run = vcpu->guest;
 
 	futex_wait(&run->gate, HELD);
-	if (INSIDE && run_pause_asked(run))
+	if (run_pause_asked(run))
 		vcpu->run->immediate_exit = 1; /* even before it is kicked */
 	return run_goes_on(run);
 }

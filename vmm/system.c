@@ -44,8 +44,7 @@ int kvm_try(int fd, unsigned long request, uintptr_t argument)
 {
 	int result = (int)ioctl_restart(fd, request, argument);
 
-	if (INSIDE)
-		trace_call(fd, request, argument, result);
+	trace_call(fd, request, argument, result);
 	return result;
 }
 
@@ -79,8 +78,7 @@ void kvm_open(struct kvm_system *kvm)
 	if (fd < 0)
 		die_of_open(-fd);
 	kvm->fd = fd;
-	if (INSIDE)
-		trace_call(fd, OPEN_KVM, 0, fd);
+	trace_call(fd, OPEN_KVM, 0, fd);
 	version = kvm_try(fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		die(STATUS_NO_KVM, "/dev/kvm: %s: it is not KVM; make it with mknod c 10 232",

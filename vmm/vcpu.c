@@ -40,8 +40,7 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		die(STATUS_HOST, "kvm_run of CPU %u: %s; free some memory on the host", index,
 		    error_text((int)-run));
 	vcpu->run = (struct kvm_run *)run;
-	if (INSIDE)
-		trace_call(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
+	trace_call(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
 	kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	init.features[0] = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (index > 0)
@@ -182,7 +181,7 @@ static void handle_debug(struct vcpu *vcpu)
 	ROW(EXCEPTION, NULL)                                                                       \
 	ROW(IO, NULL)                                                                              \
 	ROW(HYPERCALL, NULL)                                                                       \
-	ROW(DEBUG, INSIDE ? handle_debug : NULL)                                                   \
+	ROW(DEBUG, handle_debug)                                                                   \
 	ROW(HLT, NULL)                                                                             \
 	ROW(MMIO, handle_mmio)                                                                     \
 	ROW(IRQ_WINDOW_OPEN, NULL)                                                                 \
@@ -269,8 +268,7 @@ IN_LOOP void handle_exit(struct vcpu *vcpu)
 		handlers[reason](vcpu);
 	else
 		handle_unhandled(vcpu);
-	if (INSIDE)
-		remember(vcpu);
+	remember(vcpu);
 }
 
 /* KVM_RUN has failed: it was interrupted, or the guest cannot go on. */
@@ -305,11 +303,10 @@ void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
 		/* In this order: a kick at the end of the run is not forgotten then. */
-		if (INSIDE)
-			run_wait_if_paused(vcpu);
+		run_wait_if_paused(vcpu);
 		if (!run_goes_on(vcpu->guest))
 			return;
-		if (INSIDE && __atomic_load_n(&vcpu->guest->watched, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&vcpu->guest->watched, __ATOMIC_RELAXED))
 			watch_run(vcpu);
 		else
 			while (vcpu_may_enter(vcpu) && enter(vcpu) == 0)
@@ -344,14 +341,6 @@ void vcpu_kick(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	kvm_check((int)sys_tkill((int)vcpu->thread, KICK), "tkill");
-}
-
-void vcpu_report_exits(const struct vcpu *vcpu)
-{
-	for (unsigned i = 0; i < EXIT_REASONS; i++)
-		if (vcpu->exits[i])
-			dprintf(2, "  CPU %u: %lu KVM_EXIT_%s\n", vcpu->index, vcpu->exits[i],
-				vcpu_exit_name(i));
 }
 
 uint64_t vcpu_affinity(const struct vcpu *vcpu)

@@ -16,11 +16,10 @@ chdir dirname(__FILE__) . '/../..' or die "$!\n";
 my $budget = 'tests/bench/budget';
 my $work = File::Temp->newdir;
 
-my @monitors = qw(floor nestling inside leanest qemu);
+my @monitors = qw(floor nestling leanest qemu);
 my %label = (
 	floor => 'floor',
 	nestling => 'nestling',
-	inside => 'nestling-inside',
 	leanest => '`--no-sandbox --no-pmu`',
 	qemu => 'QEMU',
 );
@@ -126,10 +125,10 @@ my @budgeted = qw(start image read read-last read-nothing byte memory calls-diff
 
 # Ratios to the floor of the same boot: ROW, MONITOR, RATIO.
 sub ratios {
-	my $rows = boot(2, 'figures', 'floor nestling inside leanest');
+	my $rows = boot(2, 'figures', 'floor nestling leanest');
 	return map {
 		my $row = $_;
-		map { [$row, $_, $rows->{$row}{$_} / $rows->{$row}{floor}] } qw(nestling inside leanest);
+		map { [$row, $_, $rows->{$row}{$_} / $rows->{$row}{floor}] } qw(nestling leanest);
 	} @budgeted;
 }
 
@@ -150,7 +149,7 @@ sub measure_all {
 				$rows->{$_}{$monitor} = $new->{$_}{$monitor} for keys %$new;
 			}
 			$rows->{size}{$monitor} = $monitor eq 'qemu' ? $rival_size
-				: -s ('build/' . ($monitor eq 'floor' ? 'bench/floor' : $monitor eq 'inside' ? 'nestling-inside' : 'nestling'));
+				: -s ('build/' . ($monitor eq 'floor' ? 'bench/floor' : 'nestling'));
 		}
 	}
 	return \%all;
@@ -212,7 +211,7 @@ sub json {
 
 # ---- the chart: GICv2's figures, each row's bars and then the curves, all on logarithmic scales ----
 
-my %colour = (floor => '#888888', nestling => '#2a7de1', inside => '#7a5fd0', leanest => '#62a8f5', qemu => '#e07b1f');
+my %colour = (floor => '#888888', nestling => '#2a7de1', leanest => '#62a8f5', qemu => '#e07b1f');
 
 # LOW..HIGH on a logarithmic scale to FROM..TO.
 sub scale {

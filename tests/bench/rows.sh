@@ -26,9 +26,7 @@ run() {
 			${append:+-initrd /payloads/guest-rootfs.cpio -append "$append"}
 		;;
 	*)
-		program=nestling
-		[ "$monitor" != inside ] || program=nestling-inside
-		set -- $program -m "${memory}M" -c "$cpus" "$payload" \
+		set -- nestling -m "${memory}M" -c "$cpus" "$payload" \
 			${append:+-i /payloads/guest-rootfs.cpio -a "$append"}
 		[ "$monitor" != leanest ] || set -- "$@" --no-sandbox --no-pmu
 		;;

@@ -93,7 +93,7 @@ end "Linux: poweroff" 0
 
 start --shell
 see "dump: the host boots" $prompt
-send "nestling-inside --memory 2M --dump-core /tmp/core /payloads/spin.bin; echo stat\\us \$?\r"
+send "nestling --memory 2M --dump-core /tmp/core /payloads/spin.bin; echo stat\\us \$?\r"
 see "dump: the guest runs" spinning
 send \001d
 see "dump: Ctrl-A d says where the CPU is" "CPU 0 at EL1" " pc 0000000040080" "SCTLR_EL1 " "backtrace: 40080" \

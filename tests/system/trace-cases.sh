@@ -7,7 +7,7 @@ cd /tmp || exit 1
 run() {
 	echo "=== $1"
 	shift
-	nestling-inside "$@" </dev/null 2>&1 >/dev/null
+	nestling "$@" </dev/null 2>&1 >/dev/null
 	echo "status $?"
 }
 
