@@ -25,14 +25,18 @@ endif
 
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
-VMM := boot bus console debug describe dump fdt format_elf format_flat format_gzip format_image gdb gdb_line inflate \
-	init inspect load loop machine main memory options probe report run sandbox shortcut stats system trace vcpu vm walk
+HOST := console event_loop init sandbox
+KVM := inspect system vcpu vm
+MACHINE := boot bus device_tree machine memory run uart_fast
+LOAD := elf flat gzip image inflate load
+DEBUG := breakpoints describe dump gdb gdb_line page_walk probe stats trace
+VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
 CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair print reset rtc silence smp spin status \
 	storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console describe fdt finisher flash gdb inflate memory options pl011 pl031 print sandbox shortcut \
-	string vcpu virtio_mmio walk
+UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
+	sandbox string uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 print run tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
@@ -40,7 +44,7 @@ BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payload
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
 
-OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) build/vmm/bundle.o
+OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) build/vmm/load/bundle.o
 
 .PHONY: FORCE bench bench-update coverage all run test unit system check format clean help tools-build \
 	tools-run tools-test tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
@@ -117,7 +121,7 @@ OPTIMIZE := -Os -fbuiltin -flto=auto -mcmodel=tiny -mgeneral-regs-only -fomit-fr
 	-fsanitize=bounds -fsanitize-undefined-trap-on-error
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror
 # The C dialect and the headers, for the compiler and for the checkers.
-INCLUDES := -Icrt -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
+INCLUDES := -I. -idirafter $(SYSROOT)/usr/include -idirafter $(SYSROOT)/usr/include/aarch64-linux-gnu
 DIALECT := -std=gnu11 -ffreestanding -DVERSION='"$(VERSION)"' $(INCLUDES)
 CFLAGS = $(DIALECT) $(WARNINGS) $(OPTIMIZE) -g -fPIE -fvisibility=hidden -fno-common \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
@@ -134,9 +138,9 @@ build/crt/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
 # What assembly and gcc's own code call stays out of link-time optimization, which sees no such calls.
 build/crt/start.o build/crt/string.o: CFLAGS += -fno-lto
 
-build/vmm/bundle.o: vmm/bundle.S build/bundle.inc build/machine.dtb
+build/vmm/load/bundle.o: vmm/load/bundle.S build/bundle.inc build/machine.dtb
 	@mkdir -p $(@D)
-	$(call say,AS)$(MUSL_GCC) -c $< -o $@
+	$(call say,AS)$(MUSL_GCC) -I. -c $< -o $@
 
 # Rewritten when that says something else or a payload is newer, and touched only then.
 build/bundle.inc: $(PAYLOADS) $(MANIFEST) tools/bundle.sh FORCE
@@ -146,7 +150,7 @@ build/bundle.inc: $(PAYLOADS) $(MANIFEST) tools/bundle.sh FORCE
 		echo "$$new" >$@; \
 	fi
 
-build/machine.dtb: vmm/machine.dts vmm/map.h | $(SYSROOT)/.complete
+build/machine.dtb: vmm/machine/machine.dts vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P $< | \
 		dtc -I dts -O dtb -o $@ -
@@ -166,33 +170,33 @@ build/nestling build/thread-test: %: %.debug
 
 # ---- what runs in the guest ----
 
-PAYLOAD_CFLAGS := -std=gnu11 -ffreestanding $(WARNINGS) -Os -g -fno-pie -fno-stack-protector \
+PAYLOAD_CFLAGS := -I. -std=gnu11 -ffreestanding $(WARNINGS) -Os -g -fno-pie -fno-stack-protector \
 	-ffunction-sections -fdata-sections -mgeneral-regs-only -mstrict-align \
 	-mno-outline-atomics
 
-build/payloads/%.o: payloads/%.c payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+build/payloads/%.o: payloads/%.c payloads/guest.h vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,CC)$(MUSL_GCC) $(PAYLOAD_CFLAGS) -c $< -o $@
 
-build/payloads/%.o: payloads/%.S payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+build/payloads/%.o: payloads/%.S payloads/guest.h vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,AS)$(MUSL_GCC) -c $< -o $@
+	$(call say,AS)$(MUSL_GCC) -I. -c $< -o $@
 
 # The bench's.
-build/payloads/%.o: tests/bench/%.c payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+build/payloads/%.o: tests/bench/%.c payloads/guest.h vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,CC)$(MUSL_GCC) $(PAYLOAD_CFLAGS) -Ipayloads -c $< -o $@
+	$(call say,CC)$(MUSL_GCC) $(PAYLOAD_CFLAGS) -c $< -o $@
 
-build/payloads/%.o: tests/bench/%.S payloads/guest.h vmm/map.h | $(SYSROOT)/.complete
+build/payloads/%.o: tests/bench/%.S payloads/guest.h vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,AS)$(MUSL_GCC) -Ipayloads -c $< -o $@
+	$(call say,AS)$(MUSL_GCC) -I. -c $< -o $@
 
 build/payloads/guest.a: $(GUEST:%=build/payloads/%.o)
 	$(call say,AR)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
 
-build/payloads/payload.lds: payloads/payload.lds vmm/map.h | $(SYSROOT)/.complete
+build/payloads/payload.lds: payloads/payload.lds vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
-	$(call say,CPP)$(CROSS_COMPILE)cpp -P -x assembler-with-cpp $< -o $@
+	$(call say,CPP)$(CROSS_COMPILE)cpp -I. -P -x assembler-with-cpp $< -o $@
 
 link = $(CROSS_COMPILE)ld -static --gc-sections --undefined=_start $(1) -T build/payloads/payload.lds \
 	$(filter %.o %.a,$^) -o $@
@@ -209,8 +213,9 @@ build/payloads/%.bin: build/payloads/%.elf
 
 # ---- tests ----
 
+HEADERS := $(wildcard tests/unit/*.h crt/*.h devices/*.h vmm/*.h vmm/*/*.h)
 # The same sources natively, under sanitizers; crt's get a prefix, the machine's libc is their oracle.
-UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Wno-unused-function -Icrt \
+UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Wno-unused-function -I. \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 CRT_UNIT_CFLAGS := $(UNIT_CFLAGS) -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns \
 	-include tests/unit/rename.h
@@ -223,9 +228,9 @@ build/unit/crt.a: build/unit/crt-print.o build/unit/crt-string.o
 	$(call say,AR)ar rcs $@ $^
 
 # A test links the source that it is about; what else that needs is a stand-in in the test.
-unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c) build/unit/crt.a)
+unit_source = $(firstword $(wildcard devices/$(1).c vmm/$(1).c vmm/*/$(1).c) build/unit/crt.a)
 $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_source,%) \
-		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) Makefile | tools-test $(SYSROOT)/.complete
+		$(HEADERS) Makefile | tools-test $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt -lz
 
@@ -233,14 +238,14 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 console_CFLAGS = $(vcpu_CFLAGS)
 describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
-gdb_SOURCES := $(patsubst %,vmm/%.c,debug gdb gdb_line inspect walk)
+gdb_SOURCES := vmm/kvm/inspect.c $(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line page_walk)
 options_CFLAGS = $(vcpu_CFLAGS)
-shortcut_CFLAGS = $(vcpu_CFLAGS)
+uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
-build/unit/console.t build/unit/shortcut.t: devices/pl011.c
+build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
 build/unit/describe.t: $(DEVICES:%=devices/%.c)
-build/unit/gdb.t: $(filter-out vmm/gdb.c,$(gdb_SOURCES))
+build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
 # Of the two the checks come first: they are quicker, and tests want the machine for themselves.
 test: $(filter check,$(MAKECMDGOALS))
@@ -268,7 +273,7 @@ system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-roo
 # ---- bench ----
 
 # With libc, as small as that lets them be.
-build/bench/%: tests/bench/%.c vmm/map.h Makefile | $(SYSROOT)/.complete
+build/bench/%: tests/bench/%.c vmm/machine/map.h Makefile | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -s -static \
 		-Wl,-z,max-page-size=4096,-z,norelro $< -o $@
@@ -281,9 +286,9 @@ bench bench-update: tools-run all build/test-rootfs.cpio build/guest-rootfs.cpio
 # ---- fuzzing ----
 
 # The sources that each is about.
-devices_SOURCES := $(DEVICES:%=devices/%.c) vmm/bus.c
-tree_SOURCES := vmm/fdt.c
-loaders_SOURCES := $(patsubst %,vmm/%.c,boot fdt format_elf format_flat format_gzip format_image inflate load memory)
+devices_SOURCES := $(DEVICES:%=devices/%.c) vmm/machine/bus.c
+tree_SOURCES := vmm/machine/device_tree.c
+loaders_SOURCES := $(patsubst %,vmm/machine/%.c,boot device_tree memory) $(LOAD:%=vmm/load/%.c)
 loaders_CFLAGS = $(vcpu_CFLAGS)
 arguments_SOURCES := vmm/options.c
 debugger_SOURCES := $(gdb_SOURCES)
@@ -308,21 +313,21 @@ $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/% build/fuzz/%.t
 $(FUZZ:%=fuzz-%): SHELL := /bin/bash
 
 $(FUZZ:%=build/fuzz/%): build/fuzz/%: $$(call fuzz_sources,%) tests/fuzz/fuzz.h \
-		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-fuzz
+		$(HEADERS) build/machine.dtb Makefile | tools-fuzz
 	@mkdir -p $(@D)
 	$(call say,CC)clang $(FUZZ_CFLAGS) $($*_CFLAGS) $(call fuzz_sources,$*) -o $@ -lfdt
 
 # The same without a fuzzer, on what the corpus holds.
 $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/replay.c tests/fuzz/fuzz.h \
-		$(wildcard tests/unit/*.h vmm/*.h devices/*.h) build/machine.dtb Makefile | tools-test
+		$(HEADERS) build/machine.dtb Makefile | tools-test
 	@mkdir -p $(@D)
 	@rm -f $@-*.gcda
 	$(call say,CC)gcc $(UNIT_CFLAGS) --coverage $($*_CFLAGS) $(call fuzz_sources,$*) tests/fuzz/replay.c -o $@ -lfdt
 
 # ---- checks ----
 
-C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] payloads/*.[ch] tests/*/*.[ch])
-KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb shortcut vcpu)
+C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads/*.[ch] tests/*/*.[ch])
+KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
@@ -335,11 +340,11 @@ check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, c
 		tests/system/fault.c tests/system/listen.c $(wildcard tests/bench/[fm]*.c) -- $(TIDY_FLAGS) $(DIALECT)
 	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
 		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
-	$(TIDY) $(wildcard payloads/*.c) tests/bench/exits.c -- -Ipayloads $(TIDY_FLAGS) -std=gnu11 -ffreestanding
-	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -Icrt
-	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -Icrt $(vcpu_CFLAGS)
+	$(TIDY) $(wildcard payloads/*.c) tests/bench/exits.c -- -I. $(TIDY_FLAGS) -std=gnu11 -ffreestanding
+	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -I.
+	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -I. $(vcpu_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
-		--std=c11 -Icrt -DVERSION='""' crt devices vmm payloads
+		--std=c11 -I. -DVERSION='""' crt devices vmm payloads
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 
 format: tools-check ## bring the C files into form

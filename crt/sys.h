@@ -3,7 +3,7 @@
  * Every system call this program can make, in one list, and a wrapper for each.
  *
  * Who uses it: all of crt/ and vmm/. Outside of crt/ nothing may hold an `svc`. What is not in
- * SYSCALL_LIST cannot be called, and seccomp's filters are generated from it (vmm/sandbox.c).
+ * SYSCALL_LIST cannot be called, and seccomp's filters are generated from it (vmm/host/sandbox.c).
  *
  * A wrapper is named sys_NAME, takes the arguments of the kernel's own system call (arm64:
  * asm-generic numbers) and returns its result, or a negative errno. It never touches an errno

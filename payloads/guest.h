@@ -6,7 +6,7 @@
 #ifndef PAYLOADS_GUEST_H
 #define PAYLOADS_GUEST_H
 
-#include "../vmm/map.h"
+#include "vmm/machine/map.h"
 
 #define STACK_SIZE 0x2000
 #define MOST_CPUS 8

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints what vmm/bundle.S includes: bundle.sh MANIFEST FILE...; an empty MANIFEST is none.
+# Prints what vmm/load/bundle.S includes: bundle.sh MANIFEST FILE...; an empty MANIFEST is none.
 # A line of the manifest: "NAME OPTION...", quoted as for a shell; "#" starts a comment. NAME is a
 # FILE's, without its directory and ".bin".
 set -eu

@@ -4,23 +4,23 @@
  *
  * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table. All
  * state lies on its stack and is handed on, but for these: the auxiliary vector and the stack guard
- * (crt/start.c), pages that the guest is shown (machine.c, shortcut.c), and what is told of a run
+ * (crt/start.c), pages that the guest is shown (machine.c, uart_fast.c), and what is told of a run
  * from everywhere (trace.c, stats.c).
  */
-#include "boot.h"
-#include "console.h"
-#include "crt.h"
-#include "gdb.h"
-#include "init.h"
-#include "kvm.h"
-#include "load.h"
-#include "machine.h"
+#include "crt/crt.h"
 #include "options.h"
-#include "probe.h"
 #include "report.h"
-#include "sandbox.h"
-#include "stats.h"
-#include "trace.h"
+#include "vmm/debug/gdb.h"
+#include "vmm/debug/probe.h"
+#include "vmm/debug/stats.h"
+#include "vmm/debug/trace.h"
+#include "vmm/host/console.h"
+#include "vmm/host/init.h"
+#include "vmm/host/sandbox.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/load/load.h"
+#include "vmm/machine/boot.h"
+#include "vmm/machine/machine.h"
 
 static int list_payloads(void)
 {

@@ -6,7 +6,7 @@
  */
 #include "options.h"
 
-#include "crt.h"
+#include "crt/crt.h"
 #include "report.h"
 
 #define MIB ((uint64_t)1 << 20)

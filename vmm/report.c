@@ -2,7 +2,7 @@
 /* Messages to the user. Who calls it: all of vmm/. Touches standard error. */
 #include "report.h"
 
-#include "crt.h"
+#include "crt/crt.h"
 
 #include <errno.h>
 

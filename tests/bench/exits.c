@@ -4,7 +4,7 @@
  * device on nestling's bus, one where no device is, and a byte on the polled UART. Twice: what is
  * met for the first time, by monitor or host, is no matter of the second.
  */
-#include "guest.h"
+#include "payloads/guest.h"
 
 #define READS 2000
 #define BYTES 1000

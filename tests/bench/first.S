@@ -5,7 +5,7 @@
  *
  * The physical counter: the host's user programs have the same one, as their virtual counter.
  */
-#include "guest.h"
+#include "payloads/guest.h"
 
 	.section .text.start, "ax"
 	.global	_start

@@ -8,7 +8,7 @@
  *
  * Who runs it: rows.sh, in the host. A static program with musl's libc.
  */
-#include "../../vmm/map.h"
+#include "vmm/machine/map.h"
 
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -5,9 +5,9 @@
  */
 #include "fuzz.h"
 
-#include "../../vmm/options.h"
-#include "../../vmm/report.h"
-#include "crt.h"
+#include "crt/crt.h"
+#include "vmm/options.h"
+#include "vmm/report.h"
 
 #define MOST_WORDS 30
 

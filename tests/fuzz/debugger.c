@@ -4,8 +4,8 @@
  * every step the guest runs or stands still as gdb was told, every answer is framed as gdb wants
  * it, and without gdb nothing of it is left in the guest.
  */
-#include "../unit/pretend.h"
 #include "fuzz.h"
+#include "tests/unit/pretend.h"
 
 #define ESCAPE 0xff /* what follows is no byte of the line's: an event */
 

@@ -6,14 +6,14 @@
  */
 #include "fuzz.h"
 
-#include "../../devices/finisher.h"
-#include "../../devices/flash.h"
-#include "../../devices/pl011.h"
-#include "../../devices/pl031.h"
-#include "../../devices/virtio_mmio.h"
-#include "../../vmm/bus.h"
-#include "../../vmm/map.h"
-#include "../../vmm/report.h"
+#include "devices/finisher.h"
+#include "devices/flash.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "devices/virtio_mmio.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/map.h"
+#include "vmm/report.h"
 
 #define TIMERS 2
 

@@ -4,12 +4,12 @@
  * tried begins as the guest's RAM would be filled, and ends with a complete device tree or with a
  * refusal.
  */
-#include "../unit/reports.h"
 #include "fuzz.h"
+#include "tests/unit/reports.h"
 
-#include "../../vmm/boot.h"
-#include "../../vmm/load.h"
-#include "../../vmm/map.h"
+#include "vmm/load/load.h"
+#include "vmm/machine/boot.h"
+#include "vmm/machine/map.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "../../vmm/fdt.h"
+#include "vmm/machine/device_tree.h"
 
 #include <libfdt.h>
 

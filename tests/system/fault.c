@@ -20,7 +20,7 @@
  * Who runs it: fault-cases.sh, in the host. A static program with musl's libc.
  */
 #define _GNU_SOURCE
-#include "sys.h"
+#include "crt/sys.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  *
  * Who runs it: tests/system/host.t, in the host.
  */
-#include "crt.h"
+#include "crt/crt.h"
 
 #define THREADS 4
 #define ROUNDS 20000

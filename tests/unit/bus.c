@@ -2,7 +2,7 @@
 /* vmm/bus.c: who gets an access, and what happens to one that nobody gets. */
 #include "reports.h"
 
-#include "../../vmm/bus.h"
+#include "vmm/machine/bus.h"
 
 #include <string.h>
 

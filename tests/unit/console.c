@@ -2,11 +2,11 @@
 /* vmm/console.c between a terminal that comes and goes, and a PL011 (the real one). */
 #include "reports.h"
 
-#include "../../vmm/console.h"
-#include "../../vmm/dump.h"
-#include "../../vmm/loop.h"
-#include "../../vmm/options.h"
-#include "../../vmm/stats.h"
+#include "vmm/debug/dump.h"
+#include "vmm/debug/stats.h"
+#include "vmm/host/console.h"
+#include "vmm/host/event_loop.h"
+#include "vmm/options.h"
 
 #include <errno.h>
 #include <poll.h>

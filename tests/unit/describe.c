@@ -2,14 +2,14 @@
 /* vmm/describe.c: what KVM's calls, exits and accesses to the real devices are called. */
 #include "unit.h"
 
-#include "../../devices/finisher.h"
-#include "../../devices/flash.h"
-#include "../../devices/pl011.h"
-#include "../../devices/pl031.h"
-#include "../../devices/virtio_mmio.h"
-#include "../../vmm/describe.h"
-#include "../../vmm/inspect.h"
-#include "../../vmm/probe.h"
+#include "devices/finisher.h"
+#include "devices/flash.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "devices/virtio_mmio.h"
+#include "vmm/debug/describe.h"
+#include "vmm/debug/probe.h"
+#include "vmm/kvm/inspect.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* devices/finisher.c: which values end the run, and how. */
 #include "unit.h"
 
-#include "../../devices/finisher.h"
+#include "devices/finisher.h"
 
 static int calls, how, code;
 

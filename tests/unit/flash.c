@@ -2,7 +2,7 @@
 /* devices/flash.c: erased, and shown a block at a time. */
 #include "unit.h"
 
-#include "../../devices/flash.h"
+#include "devices/flash.h"
 
 #define SIZE 0x8000000ull
 

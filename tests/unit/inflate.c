@@ -3,7 +3,7 @@
  * does not. */
 #include "unit.h"
 
-#include "../../vmm/inflate.h"
+#include "vmm/load/inflate.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* vmm/memory.c: guest-physical addresses that are RAM, and all those that are not. */
 #include "reports.h"
 
-#include "../../vmm/memory.h"
+#include "vmm/machine/memory.h"
 
 #include <errno.h>
 #include <string.h>

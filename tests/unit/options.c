@@ -2,8 +2,8 @@
 /* vmm/options.c: command lines, good and bad. */
 #include "reports.h"
 
-#include "../../vmm/options.h"
-#include "../../vmm/trace.h"
+#include "vmm/debug/trace.h"
+#include "vmm/options.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* devices/pl011.c as a driver sees it (Arm DDI 0183), and as the line at its other end does. */
 #include "unit.h"
 
-#include "../../devices/pl011.h"
+#include "devices/pl011.h"
 
 #include <string.h>
 

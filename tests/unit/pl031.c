@@ -2,7 +2,7 @@
 /* devices/pl031.c as a driver sees it (Arm DDI 0224). */
 #include "unit.h"
 
-#include "../../devices/pl031.h"
+#include "devices/pl031.h"
 
 #define DR 0x00
 #define MR 0x04

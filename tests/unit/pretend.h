@@ -9,10 +9,10 @@
 
 #include "reports.h"
 
-#include "sys.h"
-#include "../../vmm/gdb.h"
-#include "../../vmm/stats.h"
-#include "../../vmm/trace.h"
+#include "crt/sys.h"
+#include "vmm/debug/gdb.h"
+#include "vmm/debug/stats.h"
+#include "vmm/debug/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>

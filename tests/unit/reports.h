@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "../../vmm/report.h"
+#include "vmm/report.h"
 
 #include <stdio.h>
 #include <string.h>

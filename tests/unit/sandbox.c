@@ -2,8 +2,8 @@
 /* vmm/sandbox.c: the filters that it installs, run on every system call there is. */
 #include "reports.h"
 
-#include "../../vmm/sandbox.h"
-#include "crt.h"
+#include "crt/crt.h"
+#include "vmm/host/sandbox.h"
 
 #include <errno.h>
 #include <linux/audit.h>

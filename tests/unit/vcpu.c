@@ -2,9 +2,9 @@
 /* vmm/vcpu.c against a KVM that exits for every reason there is. */
 #include "reports.h"
 
-#include "../../vmm/inspect.h"
-#include "../../vmm/shortcut.h"
-#include "../../vmm/trace.h"
+#include "vmm/debug/trace.h"
+#include "vmm/kvm/inspect.h"
+#include "vmm/machine/uart_fast.h"
 
 #include <errno.h>
 #include <string.h>

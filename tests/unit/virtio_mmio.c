@@ -2,7 +2,7 @@
 /* devices/virtio_mmio.c: what a driver that looks through the slots reads. */
 #include "unit.h"
 
-#include "../../devices/virtio_mmio.h"
+#include "devices/virtio_mmio.h"
 
 static uint64_t get(uint64_t offset, unsigned size)
 {

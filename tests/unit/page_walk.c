@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* vmm/walk.c through page tables of every granule, good and hostile. */
+#include "unit.h"
+
+#include "vmm/debug/page_walk.h"
+
+#include <string.h>
+
+#define BASE 0x40000000ull
+#define SIZE 0x100000ull
+
+static uint64_t ram[SIZE / 8];
+static const struct guest_memory memory = { .size = SIZE, .base = { BASE } };
+
+void *memory_at(const struct guest_memory *of, gpa_t at, uint64_t length)
+{
+	uint64_t offset = at.address - of->base.address;
+
+	return offset > of->size || length > of->size - offset ? NULL : (char *)ram + offset;
+}
+
+/* Entry `index` of the table at this offset of RAM. */
+static void entry(uint64_t table, unsigned index, uint64_t value)
+{
+	ram[table / 8 + index] = value;
+}
+
+#define TABLE_AT(offset) ((BASE + (offset)) | 3)
+#define ATTRIBUTES 0x0060000000000400ull
+
+static uint64_t walked(const struct translation *regime, uint64_t address)
+{
+	gpa_t at;
+
+	return walk(regime, &memory, address, &at) ? at.address : ~0ull;
+}
+
+static int empty(void **state)
+{
+	(void)state;
+	memset(ram, 0, sizeof ram);
+	return 0;
+}
+
+static void test_off(void **state)
+{
+	struct translation regime = { 0 };
+
+	(void)state;
+	assert_int_equal(walked(&regime, 0x40081234), 0x40081234);
+}
+
+/* 4 KiB pages, 39 bits: three levels, a block at each of the upper two, both halves. */
+static void test_4k(void **state)
+{
+	struct translation regime = {
+		.sctlr = 1,
+		.tcr = 25 | 25 << 16 | 2ull << 30,
+		.ttbr0 = BASE,
+		.ttbr1 = (BASE + 0x1000) | 7ull << 48, /* an ASID */
+	};
+
+	(void)state;
+	entry(0, 1, 0x80000000 | 1 | ATTRIBUTES);
+	entry(0x1000, 511, TABLE_AT(0x2000));
+	entry(0x2000, 3, 0x40600000 | 1 | ATTRIBUTES);
+	entry(0x2000, 4, TABLE_AT(0x3000));
+	entry(0x3000, 5, 0x40abc000 | 3 | ATTRIBUTES);
+	entry(0x3000, 6, 0x40abc000 | 1); /* reserved */
+	assert_int_equal(walked(&regime, 0x40012345), 0x80012345);
+	assert_int_equal(walked(&regime, 0xffffffffc0600000 + 0x12345), 0x40612345);
+	assert_int_equal(walked(&regime, 0xffffffffc0805678), 0x40abc678);
+	assert_int_equal(walked(&regime, 0xffffffffc0806000), ~0ull);
+	assert_int_equal(walked(&regime, 0xffffffffc0807000), ~0ull);
+	assert_int_equal(walked(&regime, 0), ~0ull);
+}
+
+/* 48 bits in four levels of 4 KiB, in three of 64 KiB, in four of 16 KiB. */
+static void test_granules(void **state)
+{
+	static const struct {
+		unsigned tg0, page, levels;
+	} rows[] = { { 0, 12, 4 }, { 1, 16, 3 }, { 2, 14, 4 } };
+
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct translation regime = { .sctlr = 1,
+					      .tcr = 16 | rows[i].tg0 << 14,
+					      .ttbr0 = BASE };
+		uint64_t page = 1ull << rows[i].page;
+		uint64_t address = 0;
+
+		empty(state);
+		/* Index 1 at every level. */
+		for (unsigned level = 0; level < rows[i].levels; level++) {
+			unsigned shift =
+				rows[i].page + (rows[i].page - 3) * (rows[i].levels - 1 - level);
+
+			address |= 1ull << shift;
+			entry(level * page, 1,
+			      level == rows[i].levels - 1 ? 0x50000000 | 3
+							  : TABLE_AT((level + 1) * page));
+		}
+		assert_int_equal(walked(&regime, address + 0xabc), 0x50000abc);
+		assert_int_equal(walked(&regime, address + page), ~0ull);
+	}
+}
+
+/* Tables beyond RAM, a table that is its own next level, sizes that make no sense. */
+static void test_hostile(void **state)
+{
+	struct translation regime = { .sctlr = 1, .tcr = 16, .ttbr0 = BASE + SIZE };
+
+	(void)state;
+	assert_int_equal(walked(&regime, 0), ~0ull);
+	regime.ttbr0 = BASE;
+	entry(0, 0, TABLE_AT(0));
+	assert_int_equal(walked(&regime, 0), BASE);
+	entry(0, 0, 0xfffffffff003);
+	assert_int_equal(walked(&regime, 0), ~0ull);
+	for (unsigned tsz = 0; tsz < 64; tsz++)
+		for (unsigned tg0 = 0; tg0 < 4; tg0++) {
+			regime.tcr = tsz | tg0 << 14;
+			walked(&regime, 0x7fffffffffffff);
+		}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_off, empty),
+		cmocka_unit_test_setup(test_4k, empty),
+		cmocka_unit_test_setup(test_granules, empty),
+		cmocka_unit_test_setup(test_hostile, empty),
+	};
+
+	return RUN(tests);
+}

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vmm/uart_fast.c around the real PL011, in front of a KVM that answers from the page and collects
+ * in the ring as the kernel does (virt/kvm/coalesced_mmio.c): a guest with shortcuts and one
+ * without read and print the same.
+ */
+#include "unit.h"
+
+#include "vmm/host/event_loop.h"
+#include "vmm/machine/map.h"
+#include "vmm/machine/uart_fast.h"
+
+#include <string.h>
+
+#define PAGE_SIZE 4096
+#define ROUNDS 200
+#define STEPS 5000
+
+#define DR 0x000
+#define RSR 0x004
+#define FR 0x018
+#define LCR_H 0x02c
+#define CR 0x030
+#define IMSC 0x038
+#define RIS 0x03c
+#define ICR 0x044
+#define TX 0x20
+
+/* A guest: its UART, what is around that, and what KVM knows. */
+struct guest {
+	_Alignas(PAGE_SIZE) char run[2 * PAGE_SIZE]; /* kvm_run, and the ring */
+	struct pl011 uart;
+	struct lock lock;
+	struct console console;
+	struct shortcut shortcut;
+	struct vcpu vcpu;
+	struct vm vm;
+	const uint32_t *slot; /* shown in the UART's place */
+	bool zone;	      /* DR's writes are collected */
+	bool irq;
+	uint64_t deadline;
+	unsigned exits, slots, zones;
+
+	uint8_t printed[STEPS * 200];
+	size_t size;
+	uint8_t input[8];
+	unsigned waiting;
+	bool woken; /* its event loop */
+};
+
+static struct guest fast, plain;
+static struct guest *current;
+static uint64_t now;
+static bool can_show, can_collect;
+static unsigned cleaned;
+
+/* ---- what is around ---- */
+
+void lock_acquire(struct lock *lock)
+{
+	assert_int_equal(lock->state++, 0);
+}
+
+void lock_release(struct lock *lock)
+{
+	assert_int_equal(lock->state--, 1);
+}
+
+uint64_t clock_ns(void)
+{
+	return now;
+}
+
+/* Of a word in the page, by the guest that is shown it or soon will be. */
+void cache_clean(const void *at)
+{
+	assert_in_range((const char *)at - (const char *)current->uart.page, 0, PAGE_SIZE - 4);
+	cleaned++;
+}
+
+bool vm_add_rom(struct vm *vm, unsigned slot, gpa_t at, void *memory, uint64_t size)
+{
+	assert_ptr_equal(vm, &current->vm);
+	assert_int_equal(slot, 1);
+	assert_int_equal(at.address, UART_BASE);
+	assert_int_equal(size, PAGE_SIZE);
+	assert_int_equal((uintptr_t)memory % PAGE_SIZE, 0);
+	assert_null(current->slot);
+	if (can_show)
+		current->slot = memory;
+	current->slots++;
+	return can_show;
+}
+
+void vm_remove_memory(struct vm *vm, unsigned slot)
+{
+	(void)vm, (void)slot;
+	assert_non_null(current->slot);
+	current->slot = NULL;
+}
+
+bool vm_collect_writes(struct vm *vm, gpa_t at, uint32_t size)
+{
+	(void)vm;
+	assert_int_equal(at.address, UART_BASE);
+	assert_int_equal(size, 4);
+	assert_false(current->zone);
+	current->zone = can_collect;
+	current->zones++;
+	return can_collect;
+}
+
+void vm_stop_collecting(struct vm *vm, gpa_t at, uint32_t size)
+{
+	(void)vm, (void)at, (void)size;
+	assert_true(current->zone);
+	current->zone = false;
+}
+
+static void set_irq(void *controller, unsigned number, bool level)
+{
+	(void)number;
+	((struct guest *)controller)->irq = level;
+}
+
+static void set_device_timer(void *clock, unsigned number, uint64_t nanoseconds)
+{
+	(void)clock, (void)number, (void)nanoseconds;
+}
+
+static void set_timer(void *clock, unsigned number, uint64_t nanoseconds)
+{
+	assert_int_equal(number, 2);
+	((struct guest *)clock)->deadline =
+		nanoseconds == TIMER_OFF ? TIMER_OFF : now + nanoseconds;
+}
+
+/* ---- the console ---- */
+
+bool console_transmit(void *console, const uint8_t *bytes, unsigned count)
+{
+	assert_ptr_equal(console, &current->console);
+	assert_int_equal(current->lock.state, 1);
+	memcpy(current->printed + current->size, bytes, count);
+	current->size += count;
+	return true;
+}
+
+bool console_has_input(const struct console *console)
+{
+	(void)console;
+	return current->waiting > 0;
+}
+
+void console_empty(void *console, bool seen)
+{
+	unsigned count = current->waiting;
+
+	(void)console;
+	if (!seen) {
+		current->woken = true;
+		return;
+	}
+	if (count > pl011_room(&current->uart))
+		count = pl011_room(&current->uart);
+	pl011_receive(&current->uart, current->input, count);
+	current->waiting -= count;
+}
+
+/* ---- KVM ---- */
+
+static struct kvm_coalesced_mmio_ring *ring(void)
+{
+	return (void *)(current->run + PAGE_SIZE);
+}
+
+static void leave(void)
+{
+	current->exits++;
+	shortcut_drain(&current->shortcut);
+	lock_acquire(&current->lock);
+}
+
+static bool collects(uint64_t offset, uint32_t value)
+{
+	unsigned last = ring()->last;
+
+	if (!current->zone || offset != DR ||
+	    (ring()->first - last - 1) % KVM_COALESCED_MMIO_MAX == 0)
+		return false;
+	ring()->coalesced_mmio[last].len = 4;
+	memcpy(ring()->coalesced_mmio[last].data, &value, 4);
+	ring()->last = (last + 1) % KVM_COALESCED_MMIO_MAX;
+	return true;
+}
+
+static void put(uint64_t offset, uint32_t value)
+{
+	if (collects(offset, value))
+		return;
+	leave();
+	pl011_ops.write(&current->uart, offset, 4, value);
+	lock_release(&current->lock);
+}
+
+static uint32_t get(uint64_t offset)
+{
+	uint32_t value;
+
+	if (current->slot)
+		return current->slot[offset / 4];
+	leave();
+	value = (uint32_t)pl011_ops.read(&current->uart, offset, 4);
+	lock_release(&current->lock);
+	return value;
+}
+
+/* ---- time and terminal ---- */
+
+static void pass(uint64_t nanoseconds)
+{
+	now += nanoseconds;
+	if (current->deadline > now)
+		return;
+	current->deadline = TIMER_OFF;
+	lock_acquire(&current->lock);
+	shortcut_ops.expire(&current->shortcut);
+	lock_release(&current->lock);
+}
+
+static void feed(void)
+{
+	lock_acquire(&current->lock);
+	if (pl011_room(&current->uart))
+		console_empty(&current->console, true);
+	lock_release(&current->lock);
+	current->woken = false;
+}
+
+static void type_byte(uint8_t byte)
+{
+	if (current->waiting < sizeof current->input)
+		current->input[current->waiting++] = byte;
+	feed();
+}
+
+static void power_on(struct guest *guest, bool is_plain)
+{
+	memset(guest, 0, sizeof *guest);
+	current = guest;
+	guest->deadline = TIMER_OFF;
+	guest->uart = (struct pl011){
+		.irq = { .set = set_irq, .controller = guest },
+		.timer = { .set = set_device_timer },
+		.transmit = shortcut_transmit,
+		.empty = shortcut_empty,
+		.shown = shortcut_shown,
+		.hide = shortcut_hide,
+		.unpost = shortcut_unpost,
+		.line = &guest->shortcut,
+		.clock = 1,
+	};
+	guest->console = (struct console){ .uart = &guest->uart, .uart_lock = &guest->lock };
+	guest->vcpu = (struct vcpu){ .run = (void *)guest->run, .run_size = sizeof guest->run };
+	shortcut_connect(&guest->shortcut, &guest->vcpu, &guest->vm, &guest->console,
+			 (struct timer_line){ set_timer, guest, 2 }, is_plain);
+	pl011_ops.reset(&guest->uart);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	can_show = can_collect = true;
+	now = 1000000000;
+	power_on(&fast, false);
+	return 0;
+}
+
+/* Prints so many bytes, 10 us each, as a driver does that polls. */
+static void print(unsigned count)
+{
+	while (count--) {
+		assert_int_equal(get(FR) & 0x20, 0);
+		put(DR, 'a');
+		pass(10000);
+	}
+}
+
+/* ---- tests ---- */
+
+static void test_reads(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		get(FR);
+	assert_in_range(fast.exits, 1, 32);
+	assert_non_null(fast.slot);
+	assert_int_equal(fast.slots, 1);
+	assert_in_range(cleaned, 1, 27); /* words that changed */
+	/* Another CPU's reads may be under way. */
+	for (uint64_t offset = 0; offset < PAGE_SIZE; offset += 4)
+		assert_int_equal(fast.slot[offset / 4], pl011_ops.read(&fast.uart, offset, 4));
+}
+
+/* The page goes before a byte comes, and stays away until the guest has found nothing for long. */
+static void test_input(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		get(FR);
+	type_byte('x');
+	assert_null(fast.slot);
+	assert_int_equal(get(FR) & 0x10, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(get(DR), 'x');
+		assert_int_equal(get(FR) & 0x10, 0x10);
+		type_byte('x');
+	}
+	assert_in_range(fast.slots, 1, 10); /* not once for each byte */
+}
+
+static void test_burst(void **state)
+{
+	(void)state;
+	print(1000);
+	assert_true(fast.zone);
+	assert_in_range(fast.exits, 1, 200);
+	assert_in_range(fast.size, 1000 - KVM_COALESCED_MMIO_MAX, 1000);
+	pass(10000000); /* a tick that finds something, and one that does not */
+	assert_int_equal(fast.size, 1000);
+	assert_true(fast.zone);
+	pass(10000000);
+	assert_false(fast.zone);
+	assert_int_equal(fast.deadline, TIMER_OFF); /* idle, it wakes nobody */
+	put(DR, 'b');
+	assert_int_equal(fast.size, 1001);
+}
+
+/* Who prints now and then has each byte shown at once. */
+static void test_slow(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 1000; i++) {
+		print(1);
+		assert_int_equal(fast.size, i);
+		pass(1000000);
+	}
+	assert_int_equal(fast.zones, 0);
+}
+
+/* With the ring full the kernel lets a write through: it comes behind what is in the ring. */
+static void test_full(void **state)
+{
+	(void)state;
+	print(200);
+	assert_true(fast.zone);
+	for (unsigned i = 0; i < 1000; i++)
+		put(DR, i);
+	get(ICR);
+	put(ICR, 0);
+	assert_int_equal(fast.size, 1200);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(fast.printed[200 + i], i & 0xff);
+}
+
+/* What makes a byte visible ends it at once: TX acknowledged, the loop back. */
+static void test_visible(void **state)
+{
+	(void)state;
+	print(200);
+	assert_true(fast.zone);
+	put(IMSC, TX);
+	assert_true(fast.zone); /* TX is raised, and stays so */
+	assert_true(fast.irq);
+	put(ICR, TX);
+	assert_false(fast.zone);
+	assert_false(fast.irq);
+	put(DR, 'a');
+	assert_true(fast.irq);
+	print(200);
+	assert_true(fast.zone);
+	put(CR, 0x381);
+	assert_false(fast.zone);
+	put(DR, 'x');
+	assert_null(fast.slot);
+	assert_int_equal(get(DR), 'x');
+}
+
+/* What another CPU has in the ring when it ends comes out by the timer. */
+static void test_left_over(void **state)
+{
+	(void)state;
+	print(200);
+	collects(DR, 'l');
+	lock_acquire(&fast.lock);
+	pl011_ops.write(&fast.uart, ICR, 4, TX); /* an exit that had seen an empty ring */
+	lock_release(&fast.lock);
+	assert_false(fast.zone);
+	pass(5000000);
+	assert_int_equal(fast.printed[fast.size - 1], 'l');
+	assert_int_equal(fast.deadline, TIMER_OFF);
+}
+
+/* Hosts that lack one of them, or both. */
+static void test_lacking(void **state)
+{
+	(void)state;
+	can_show = false;
+	print(1000);
+	assert_int_equal(fast.slots, 1); /* tried once */
+	assert_int_equal(fast.size, 1000);
+	setup(state);
+	can_collect = false;
+	print(1000);
+	assert_int_equal(fast.size, 1000);
+	assert_int_equal(fast.deadline, TIMER_OFF);
+	power_on(&fast, true);
+	print(1000);
+	assert_int_equal(fast.slots + fast.zones, 0);
+}
+
+/* A KVM without a ring. */
+static void test_no_ring(void **state)
+{
+	struct vcpu vcpu = { .run = (void *)fast.run, .run_size = PAGE_SIZE };
+
+	(void)state;
+	shortcut_connect(&fast.shortcut, &vcpu, &fast.vm, &fast.console,
+			 (struct timer_line){ set_timer, &fast, 2 }, false);
+	shortcut_drain(&fast.shortcut);
+	assert_int_equal(fast.size, 0);
+}
+
+/* ---- the same with and without ---- */
+
+static uint32_t seed;
+
+static uint32_t random_below(uint32_t limit)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 16) % limit;
+}
+
+/* One step of a script, on the current guest; what it reads, added up. */
+static uint32_t step(unsigned what, unsigned a, uint32_t b)
+{
+	static const uint16_t offsets[] = { DR,	 RSR,  FR,   LCR_H, CR,	  IMSC, RIS,
+					    ICR, 0x34, 0x40, 0xfe0, 0x1c, 0x24, FR };
+	uint64_t offset = offsets[a % (sizeof offsets / sizeof *offsets)];
+	uint32_t sum = 0;
+
+	if (current->woken)
+		feed();
+	switch (what) {
+	case 0:
+		put(offset, offset == CR && b % 4 ? 0x301 : b);
+		break;
+	case 1:
+		type_byte((uint8_t)b);
+		break;
+	case 2:
+		pass(a * 100000ull);
+		break;
+	case 3:
+		for (unsigned i = 0; i < a; i++)
+			put(DR, b + i);
+		break;
+	case 4: /* drains */
+		for (unsigned i = 0; i < 40 && !(get(FR) & 0x10); i++)
+			sum = sum * 31 + get(DR);
+		put(ICR, b & 0x7ff);
+		put(RSR, 0);
+		break;
+	case 5:
+		for (unsigned i = 0; i < a; i++)
+			sum = sum * 31 + get(FR);
+		break;
+	default:
+		sum = get(offset);
+	}
+	return sum * 31 + current->irq;
+}
+
+static void test_same(void **state)
+{
+	unsigned exits[2] = { 0 }, slots = 0, zones = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		seed = round;
+		setup(state);
+		power_on(&plain, true);
+		for (unsigned i = 0; i < STEPS / 10; i++) {
+			unsigned what = random_below(8), a = random_below(100);
+			uint32_t b = random_below(0x1000);
+			uint64_t time = now;
+			uint32_t sum;
+
+			current = &plain;
+			sum = step(what, a, b);
+			now = time;
+			current = &fast;
+			if (sum != step(what, a, b))
+				fail_msg("seed %u, step %u: %u %u %u", round, i, what, a, b);
+		}
+		shortcut_take(&fast.shortcut);
+		assert_int_equal(fast.size, plain.size);
+		assert_memory_equal(fast.printed, plain.printed, plain.size);
+		exits[0] += fast.exits;
+		exits[1] += plain.exits;
+		slots += fast.slots;
+		zones += fast.zones;
+	}
+	print_message("# exits: %u, %u without; %u slots, %u zones\n", exits[0], exits[1], slots,
+		      zones);
+	assert_true(exits[0] < exits[1] && slots > ROUNDS && zones > ROUNDS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+	static const struct CMUnitTest tests[] = {
+		TEST(test_reads),   TEST(test_input),	TEST(test_burst),     TEST(test_slow),
+		TEST(test_full),    TEST(test_visible), TEST(test_left_over), TEST(test_lacking),
+		TEST(test_no_ring), TEST(test_same),
+	};
+
+	return RUN(tests);
+}

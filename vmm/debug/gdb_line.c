@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The line to gdb: how it is opened, and how packets are framed on it (Debugging with GDB, E.1).
+ *
+ * Who calls it: main opens it, the event loop says that something has come in, gdb.c answers.
+ * Touches the line's descriptors.
+ */
+#include "crt/sys.h"
+#include "gdb.h"
+#include "vmm/report.h"
+
+#include <asm/termbits.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* ---- out ---- */
+
+/*
+ * Whoever does not read, though it has asked for so much, is not waited for: it misses the rest.
+ * That nobody is at the other end any more is found out when it is read from.
+ */
+static void send_bytes(struct gdb *gdb, const void *bytes, size_t size)
+{
+	while (size) {
+		long n = sys_write(gdb->fd, bytes, size);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return;
+		bytes = (const char *)bytes + n;
+		size -= (size_t)n;
+	}
+}
+
+void gdb_send_reply(struct gdb *gdb)
+{
+	uint8_t sum = 0;
+
+	for (unsigned i = 0; i < gdb->reply_size; i++)
+		sum += (uint8_t)gdb->reply[i];
+	send_bytes(gdb, "$", 1);
+	send_bytes(gdb, gdb->reply, gdb->reply_size);
+	gdb->reply_size = (unsigned)snprintf(gdb->reply, sizeof gdb->reply, "#%02x", sum);
+	send_bytes(gdb, gdb->reply, gdb->reply_size);
+	gdb->reply_size = 0;
+}
+
+/* ---- in ---- */
+
+int gdb_hex_digit(char c)
+{
+	const char *digits = "0123456789abcdefABCDEF";
+	const char *digit = c ? strchr(digits, c) : NULL;
+
+	if (!digit)
+		return -1;
+	return (int)(digit - digits) - (digit - digits < 16 ? 0 : 6);
+}
+
+/* It is in no packet's text: what came before it is all there is of another one. */
+static void begin_packet(struct gdb *gdb)
+{
+	gdb->state = TEXT;
+	gdb->received = 0;
+	gdb->sum = 0;
+}
+
+/* Between packets: Ctrl-C, acknowledgements, noise. */
+static void receive_idle(struct gdb *gdb, uint8_t byte)
+{
+	if (byte == '$')
+		begin_packet(gdb);
+	else if (byte == 3)
+		gdb_interrupt(gdb);
+}
+
+static void receive_text(struct gdb *gdb, uint8_t byte)
+{
+	if (byte == '$') {
+		begin_packet(gdb);
+	} else if (byte == '#') {
+		gdb->state = CHECKSUM_HIGH;
+	} else if (gdb->received < GDB_PACKET) {
+		gdb->packet[gdb->received++] = (char)byte;
+		gdb->sum += byte;
+	} else {
+		gdb->state = IDLE; /* it is more than we said that we take */
+	}
+}
+
+static void end_packet(struct gdb *gdb)
+{
+	bool good = gdb->sum == gdb->checksum;
+
+	gdb->state = IDLE;
+	gdb->packet[gdb->received] = '\0';
+	/* A line that is no socket does not tell when another gdb is at its end. */
+	if (!strncmp(gdb->packet, "qSupported", 10))
+		gdb->no_acks = gdb->awaits = false;
+	if (!gdb->no_acks)
+		send_bytes(gdb, good ? "+" : "-", 1);
+	if (good || gdb->no_acks)
+		gdb_packet(gdb);
+}
+
+void gdb_receive(struct gdb *gdb, uint8_t byte)
+{
+	switch (gdb->state) {
+	case IDLE:
+		receive_idle(gdb, byte);
+		break;
+	case TEXT:
+		receive_text(gdb, byte);
+		break;
+	case CHECKSUM_HIGH:
+		gdb->checksum = (uint8_t)((unsigned)gdb_hex_digit((char)byte) << 4);
+		gdb->state = CHECKSUM_LOW;
+		break;
+	case CHECKSUM_LOW:
+		gdb->checksum |= (uint8_t)gdb_hex_digit((char)byte);
+		end_packet(gdb);
+		break;
+	}
+}
+
+/* ---- the line ---- */
+
+static _Noreturn void die_of_line(const char *line, long error)
+{
+	die(STATUS_HOST, "--gdb %.200s: %s", line,
+	    error == -EADDRINUSE ? "is there already, perhaps of an earlier run; remove it"
+				 : error_text((int)-error));
+}
+
+/* Raw, and as fast as boards' serial ports are by custom. */
+static long open_terminal(const char *path)
+{
+	struct termios mode = { .c_cflag = B115200 | CS8 | CREAD | CLOCAL, .c_cc[VMIN] = 1 };
+	long fd = sys_openat(AT_FDCWD, path, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+	long result;
+
+	if (fd < 0)
+		return fd;
+	result = ioctl_restart((int)fd, TCSETS, (uintptr_t)&mode);
+	if (result == 0) /* what has come before the line was open is lost: once again, please */
+		result = write_all((int)fd, "-", 1);
+	return result < 0 ? result : fd;
+}
+
+static long listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	long fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	long result = fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path));
+	if (result >= 0)
+		result = sys_bind((int)fd, &address, sizeof address);
+	if (result >= 0)
+		result = sys_listen((int)fd, 1);
+	return result < 0 ? result : fd;
+}
+
+int gdb_inherited(const char *line)
+{
+	int fd = 0;
+
+	if (!line || strncmp(line, "fd:", 3) != 0 || !line[3])
+		return -1;
+	for (line += 3; *line >= '0' && *line <= '9' && fd < 1 << 20; line++)
+		fd = fd * 10 + (*line - '0');
+	return *line ? -1 : fd;
+}
+
+static void on_broken_pipe(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)info, (void)context;
+}
+
+void gdb_open(struct gdb *gdb, const char *line, bool holds)
+{
+	long fd = gdb_inherited(line);
+	struct stat file;
+
+	*gdb = (struct gdb){ .fd = -1, .listener = -1, .holds = holds };
+	if (!strncmp(line, "unix:", 5)) {
+		fd = gdb->listener = (int)listen_at(line + 5);
+	} else {
+		gdb->fd = (int)fd;
+		if (fd < 0)
+			fd = gdb->fd = (int)open_terminal(line);
+		else
+			fd = sys_fstat((int)fd, &file); /* is it open? */
+	}
+	if (fd < 0)
+		die_of_line(line, fd);
+	/* Whoever is at its other end may be gone: then a write fails. */
+	signal_catch(SIGPIPE, on_broken_pipe);
+}
+
+int gdb_fd(const struct gdb *gdb)
+{
+	return gdb->fd >= 0 ? gdb->fd : gdb->listener;
+}
+
+static void let_in(struct gdb *gdb)
+{
+	long fd = sys_accept4(gdb->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		gdb->fd = (int)fd;
+	else if (fd != -EINTR && fd != -EAGAIN && fd != -ECONNABORTED)
+		report("--gdb: accept4: %s; nobody is let in", error_text((int)-fd));
+}
+
+static void disconnect(struct gdb *gdb)
+{
+	sys_close(gdb->fd);
+	gdb->fd = -1;
+	gdb->state = IDLE;
+	gdb_let_go(gdb);
+}
+
+void gdb_input(struct gdb *gdb)
+{
+	uint8_t bytes[512] = { 0 };
+	long n;
+
+	if (gdb->fd < 0) {
+		let_in(gdb);
+		return;
+	}
+	n = sys_read(gdb->fd, bytes, sizeof bytes);
+	if (n == -EINTR || n == -EAGAIN)
+		return;
+	if (n <= 0)
+		disconnect(gdb);
+	for (long i = 0; i < n; i++)
+		gdb_receive(gdb, bytes[i]);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Figures about a run: a line each, or a member each of one JSON object, with the same name.
+ *
+ * Who calls it: main, console.c. Touches standard error, KVM's statistics and /proc/self/smaps.
+ */
+#include "stats.h"
+
+#include "crt/sys.h"
+#include "describe.h"
+#include "trace.h"
+#include "vmm/options.h"
+#include "vmm/report.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+
+/* --stats: all figures are wanted. The descriptor is opened before the sandbox and used inside. */
+static struct {
+	bool is_open;
+	int smaps; /* negative errno: there is none */
+} stats;
+
+/* A report as it grows. */
+struct sheet {
+	const char *format; /* of a row */
+	const char *before; /* what the next row begins with */
+};
+
+static void add_row(struct sheet *sheet, const char *subject, const char *kind, const char *name,
+		    uint64_t value)
+{
+	dprintf(2, sheet->format, sheet->before, subject, kind, name, value);
+	if (*sheet->before == '{')
+		sheet->before = ",";
+}
+
+/* ---- KVM's own (api.rst, 4.133) ---- */
+
+/* Those that are not zero, of a VM's or a vCPU's descriptor. */
+static void add_kvm(struct sheet *sheet, const char *of, int of_fd)
+{
+	_Alignas(uint64_t) char bytes[8192] = { 0 };
+	const struct kvm_stats_header *header = (const void *)bytes;
+	int fd = kvm_try(of_fd, KVM_GET_STATS_FD, 0);
+	size_t size;
+
+	if (fd < 0) /* older than 5.14 */
+		return;
+	size = (size_t)kvm_check((int)sys_read(fd, bytes, sizeof bytes), "KVM's statistics");
+	sys_close(fd);
+	for (unsigned i = 0; i < header->num_desc; i++) {
+		const struct kvm_stats_desc *desc =
+			(const void *)(bytes + header->desc_offset +
+				       i * (sizeof *desc + header->name_size));
+		const uint64_t *value = (const void *)(bytes + header->data_offset + desc->offset);
+
+		/* Others are histograms. */
+		if (desc->size == 1 && (const char *)value < bytes + size && *value)
+			add_row(sheet, of, "kvm ", desc->name, *value);
+	}
+}
+
+/* ---- memory (proc(5), smaps) ---- */
+
+static uint64_t parse(const char *text, unsigned base)
+{
+	uint64_t number = 0;
+
+	while (*text == ' ')
+		text++;
+	for (;; text++) {
+		unsigned digit = (unsigned)(*text <= '9' ? *text - '0' : *text - 'a' + 10);
+
+		if (digit >= base)
+			return number;
+		number = number * base + digit;
+	}
+}
+
+/* KiB in use: of the guest's RAM, and of all else. */
+struct usage {
+	const struct guest_memory *memory;
+	bool is_ram; /* what the last mapping was */
+	uint64_t kib[2];
+};
+
+/* A mapping's first line begins with its address. */
+static void take_line(struct usage *usage, const char *line)
+{
+	if (*line < 'A' || *line > 'Z')
+		usage->is_ram =
+			parse(line, 16) - (uintptr_t)usage->memory->mapping < usage->memory->mapped;
+	else if (!strncmp(line, "Rss:", 4))
+		usage->kib[usage->is_ram] += parse(line + 4, 10);
+}
+
+static void add_memory(struct sheet *sheet, const struct guest_memory *memory)
+{
+	struct usage usage = { .memory = memory };
+	char chunk[1024] = { 0 }, line[64] = { 0 };
+	uint64_t offset = 0;
+	size_t used = 0;
+	long n;
+
+	while ((n = sys_pread64(stats.smaps, chunk, sizeof chunk, offset)) > 0) {
+		offset += (uint64_t)n;
+		for (long i = 0; i < n; i++) {
+			if (chunk[i] != '\n' && used < sizeof line - 1)
+				line[used++] = chunk[i];
+			if (chunk[i] != '\n')
+				continue;
+			line[used] = '\0';
+			used = 0;
+			take_line(&usage, line);
+		}
+	}
+	if (!usage.kib[false]) /* it cannot be read */
+		return;
+	add_row(sheet, "memory", "", "KiB of the guest's RAM", usage.kib[true]);
+	add_row(sheet, "memory", "", "KiB beside it", usage.kib[false]);
+}
+
+/* ---- the whole ---- */
+
+static void add_cpu(struct sheet *sheet, const struct vcpu *vcpu)
+{
+	char cpu[16];
+
+	snprintf(cpu, sizeof cpu, "CPU %u", vcpu->index);
+	for (unsigned i = 0; i < EXIT_REASONS; i++)
+		if (vcpu->exits[i])
+			add_row(sheet, cpu, "KVM_EXIT_", vcpu_exit_name(i), vcpu->exits[i]);
+	if (!vcpu->guest->watched)
+		return;
+	add_row(sheet, cpu, "ns in ", "KVM_RUN", vcpu->ns_in_guest);
+	add_row(sheet, cpu, "ns in ", "the monitor", vcpu->ns_in_monitor);
+	if (stats.is_open)
+		add_kvm(sheet, cpu, vcpu->fd);
+}
+
+static void add_registers(struct sheet *sheet)
+{
+	struct access_count count;
+
+	for (unsigned i = 0; trace_accesses(i, &count); i++) {
+		struct text name;
+
+		name.used = 0;
+		describe_register(&name, count.ops, count.line, -1);
+		for (unsigned j = 0; j < ARRAY_SIZE(count.of); j++)
+			if (count.of[j])
+				add_row(sheet, name.bytes, "", j ? "writes" : "reads", count.of[j]);
+	}
+}
+
+void stats_open(void)
+{
+	static const char path[] = "/proc/self/smaps";
+
+	stats.is_open = true;
+	stats.smaps = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (stats.smaps < 0) {
+		/* As PID 1 there is none yet. It goes away with all files, in the sandbox. */
+		sys_mkdirat(AT_FDCWD, "/proc", 0755);
+		sys_mount("proc", "/proc", "proc", 0, NULL);
+		stats.smaps = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	}
+	if (stats.smaps < 0)
+		report("--stats: %s: %s; memory is not told", path, error_text(-stats.smaps));
+}
+
+void stats_report(const struct console *console, unsigned form)
+{
+	bool is_json = form & FORM_JSON;
+	struct sheet sheet = {
+		.format = is_json ? "%s\"%s %s%s\":%lu" : "%s%s %s%s: %lu\n",
+		.before = is_json ? "{" : "  ",
+	};
+	const struct run *run = console->run;
+
+	if (!is_json)
+		dprintf(2, "nestling: statistics\n");
+	add_row(&sheet, "console", "bytes ", "from the guest", console->transmitted);
+	add_row(&sheet, "console", "bytes ", "to it", console->received);
+	for (unsigned i = 0; i < run->cpus; i++)
+		add_cpu(&sheet, &run->vcpus[i]);
+	add_registers(&sheet);
+	if (stats.is_open) {
+		add_kvm(&sheet, "VM", run->vcpus->vm->fd);
+		add_memory(&sheet, run->vcpus->memory);
+	}
+	if (is_json)
+		dprintf(2, "}\n");
+	else if (!run->watched)
+		dprintf(2, "  --stats counts time and accesses to registers, too\n");
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --trace: what happens, a line an event, in the order it happens.
+ *
+ * Who uses it: main opens and closes it; system.c, and vcpu.c for what is no ioctl of system.c's,
+ * tell it of KVM's calls; vCPUs' threads run their CPUs in its loop while run->watched. Without
+ * that an exit costs what it costs without this file.
+ */
+#ifndef VMM_TRACE_H
+#define VMM_TRACE_H
+
+#include "describe.h"
+#include "vmm/options.h"
+
+/* What can be told: the bits of --trace's words, in their order. */
+enum trace {
+	TRACE_KVM = 1,
+	TRACE_EXIT = 2,
+	TRACE_MMIO = 4,
+	TRACE_IRQ = 8,
+	TRACE_PSCI = 16,
+	TRACE_ALL = 32, /* of the others */
+};
+
+/* Before anything is told. Dies if there is no such file. */
+void trace_open(const struct options *options);
+/* Is anything told? */
+bool trace_is_on(void);
+/* Nothing more will come. */
+void trace_close(void);
+/* The guest that it is about, while that is made: its CPUs are watched if that was asked for. */
+void trace_attach(struct run *run);
+/* Tells these from now on, also if it told none before. The event loop's, while CPUs have threads.
+ */
+void trace_set(unsigned events);
+
+/* An ioctl of KVM's that was made, or one of describe.h's calls. */
+void trace_call(int fd, unsigned long request, uintptr_t argument, int result);
+
+/* vcpu_run's inner loop for a watched CPU: until it is kicked, or does not go on. */
+__attribute__((noinline)) void watch_run(struct vcpu *vcpu);
+
+/* Accesses of the guest's to a register, while it is watched. The n-th register; false: no more. */
+struct access_count {
+	const struct device_ops *ops; /* NULL: where no device is */
+	const char *line;	      /* of its description; NULL: none */
+	uint64_t of[2];		      /* reads, writes */
+};
+bool trace_accesses(unsigned n, struct access_count *count);
+
+#endif

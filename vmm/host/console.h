@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's terminal: standard input and output at one end of the line, the UART at the other.
+ *
+ * Who uses it: machine.c connects it, the UART transmits to it, the event loop's thread does the
+ * rest.
+ */
+#ifndef VMM_CONSOLE_H
+#define VMM_CONSOLE_H
+
+#include "crt/crt.h"
+#include "devices/pl011.h"
+#include "vmm/machine/run.h"
+
+#define CONSOLE_INPUT 4096   /* bytes read ahead of the guest; beyond them flow is held */
+#define CONSOLE_OUTPUT 16384 /* bytes that can wait for a terminal that stalls */
+#define CONSOLE_SPARE 256    /* of them, for the bytes of CPUs that are still to be held */
+
+struct console {
+	/* The other end, and the run that Ctrl-A x ends. */
+	struct pl011 *uart;
+	struct lock *uart_lock;
+	struct run *run;
+
+	/* Input that waits, below: under the UART's lock. */
+	unsigned input_first, input_count;
+	/* The event loop's alone. */
+	bool input_closed, escape, is_terminal;
+
+	/* Output that waits, below: under the lock. */
+	struct lock lock;
+	unsigned output_first, output_count;
+	bool is_file;	  /* output never stalls */
+	unsigned at_once; /* bytes that can be written without waiting if one can */
+	bool discard;	  /* the user has ended it: what does not get out now is nobody's */
+	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
+
+	/* Not set before they are used. */
+	uint8_t input[CONSOLE_INPUT];
+	uint8_t output[CONSOLE_OUTPUT];
+};
+
+/* Looks at standard output; if input is a terminal it is made raw: every key is the guest's. */
+void console_create(struct console *console, bool is_terminal);
+
+/* The other end, new after every reset; what was typed and not read stays. */
+void console_connect(struct console *console, struct pl011 *uart, struct lock *uart_lock,
+		     struct run *run);
+
+/*
+ * A struct pl011's `transmit` and `empty`. Bytes are written at once if standard output takes them;
+ * else they wait, in order. False when half of the room for that is taken: then the UART shows its
+ * guest a full FIFO. If the guest does not look its CPUs are held until the terminal goes on
+ * (run_hold).
+ */
+bool console_transmit(void *console, const uint8_t *bytes, unsigned count);
+void console_empty(void *console, bool seen);
+
+/* The event loop's: what to wait for, and what to do when it has come. */
+bool console_wants_input(const struct console *console);
+bool console_has_output(const struct console *console);
+/* Input that waits: under the UART's lock. */
+bool console_has_input(const struct console *console);
+void console_read(struct console *console);
+void console_feed(struct console *console);
+void console_flush(struct console *console);
+
+/* Somebody has ended the run: with this status. */
+void console_end(struct console *console, int status);
+
+/* At the end of a run: writes all that waits, however long it takes. */
+void console_finish(struct console *console);
+
+#endif

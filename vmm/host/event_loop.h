@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: waits for the console's input, for its output to flow again, for devices' timers
+ * and for the end of the run.
+ *
+ * Who uses it: machine.c runs it on the program's first thread, while the vCPUs are on theirs;
+ * devices set their timers from any thread.
+ */
+#ifndef VMM_EVENT_LOOP_H
+#define VMM_EVENT_LOOP_H
+
+#include "console.h"
+#include "crt/crt.h"
+#include "devices/device.h"
+#include "vmm/machine/run.h"
+
+#define LOOP_TIMERS 3
+
+/* A device's timer, under that device's lock: it sets it, and is told of its end. */
+struct loop_timer {
+	uint64_t deadline; /* of clock_ns; TIMER_OFF */
+	const struct device_ops *ops;
+	void *device;
+	struct lock *device_lock;
+};
+
+struct loop {
+	int wake;    /* eventfd: something has changed */
+	int sigterm; /* signalfd */
+	struct run *run;
+	struct console *console;
+	struct gdb *gdb; /* NULL: none was asked for */
+	struct loop_timer timers[LOOP_TIMERS];
+};
+
+/* Makes the eventfd, for all runs; dies if the host cannot. */
+void loop_create(struct loop *loop, struct run *run, struct console *console);
+/* Timer `number` is this device's, and off. */
+void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,
+		    struct lock *lock);
+
+/*
+ * From now on SIGTERM ends the run, rather than the program at once: what the guest has printed
+ * till then is not lost. Before the run's threads are started, for they must not get it.
+ */
+void loop_take_sigterm(struct loop *loop);
+
+/* Does what there is to do, until the run has ended. */
+void loop_run(struct loop *loop);
+
+/* A struct timer_line's `set`: the clock is a struct loop, the number that of one of its timers. */
+void loop_set_timer(void *loop, unsigned number, uint64_t nanoseconds);
+
+/* Makes the loop look again at all it waits for. From any thread. */
+void loop_wake(int wake);
+
+/* Nanoseconds of the CPU's virtual counter, and seconds of CLOCK_REALTIME. */
+uint64_t clock_ns(void);
+uint64_t realtime_seconds(void);
+
+#endif

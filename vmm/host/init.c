@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The process that watches over the monitor: as PID 1, where the program is the host's whole
+ * userland, and at a terminal, which must be as it was however the monitor ends.
+ *
+ * Who calls it: main, once it has read the command line. Touches /dev, the terminal, processes and
+ * the host's power.
+ */
+#include "init.h"
+
+#include "crt/crt.h"
+#include "crt/sys.h"
+#include "sandbox.h"
+#include "vmm/debug/gdb.h"
+#include "vmm/report.h"
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+/*
+ * Opens a file for each of the descriptors 0, 1 and 2 that is closed (open takes the lowest), and
+ * closes all others but the one that is kept: whoever started us may have left something open.
+ * Negative errno if that cannot be done.
+ */
+static long settle_files(const char *path, int kept)
+{
+	long fd;
+
+	do {
+		fd = sys_openat(AT_FDCWD, path, O_RDWR, 0);
+		if (fd < 0)
+			fd = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
+	} while (fd >= 0 && fd <= 2);
+	if (kept < 3)
+		return sys_close_range(3, ~0u, 0);
+	fd = kept > 3 ? sys_close_range(3, (unsigned)kept - 1, 0) : 0;
+	return fd < 0 ? fd : sys_close_range((unsigned)kept + 1, ~0u, 0);
+}
+
+/* /dev/kvm and the console are all that is needed of a file system. */
+static void mount_devices(void)
+{
+	long result = sys_mkdirat(AT_FDCWD, "/dev", 0755);
+
+	if (result == 0 || result == -EEXIST)
+		result = sys_mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	if (result < 0 && result != -EBUSY)
+		report("/dev: cannot be mounted: %s; the host's kernel needs CONFIG_DEVTMPFS",
+		       error_text((int)-result));
+}
+
+/* A new session whose terminal is the console, so that keys such as Ctrl-C send signals. */
+static void take_console(void)
+{
+	sys_setsid();
+	/* Not a terminal: there is none to control, and nothing is lost. */
+	(void)ioctl_restart(0, TIOCSCTTY, 1);
+}
+
+/* The set of these signals, as the kernel has it. */
+#define SIGNAL_BIT(number) (1ull << ((number)-1))
+static const uint64_t watched = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGINT) |
+				SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGTERM);
+
+/*
+ * Waits for the child and passes on to it what is sent to us; children it left behind are reaped on
+ * the way. Its status as a shell has it.
+ */
+static int wait_for(int child)
+{
+	for (;;) {
+		int status = 0;
+		long pid = sys_wait4(-1, &status, WNOHANG, NULL);
+
+		if (pid == child)
+			return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status)
+						   : WEXITSTATUS(status);
+		if (pid < 0 && pid != -EINTR) {
+			report("wait4: %s; the monitor's status is lost", error_text((int)-pid));
+			return STATUS_INTERNAL;
+		}
+		if (pid == 0) {
+			long number = sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
+
+			if (number > 0 && number != SIGCHLD)
+				sys_kill(child, (int)number);
+		}
+	}
+}
+
+#define TRIES 3 /* what fails now may work at once after it; PID 1 has nobody to leave it to */
+
+static _Noreturn void power_off(int status)
+{
+	long result = -1;
+
+	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+				    LINUX_REBOOT_CMD_POWER_OFF, NULL);
+	if (result == -EPERM)
+		exit(status); /* PID 1 of a container, not of the host */
+	/* PID 1 must not end: the kernel would panic over the message. */
+	report("the host cannot be powered off: %s; switch it off by hand",
+	       error_text((int)-result));
+	for (;;)
+		sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
+}
+
+/* Ends as the child did. As PID 1 by the final line and the host's power. */
+static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
+{
+	/* The mark in front is no key: what is typed and echoed is not taken for the line's
+	 * beginning. */
+	const char *mark = status_token ? "\036" : "", *space = status_token ? " " : "";
+	int result = -1;
+
+	if (!is_pid1)
+		exit(status);
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = dprintf(1, "%snestling: %s%sexit status %d\n", mark,
+				 status_token ? status_token : "", space, status);
+	power_off(status);
+}
+
+/* In the parent, which gives up what it does not need to watch. Its exit status. */
+static int watch(int child, bool is_pid1, const struct options *options)
+{
+	int result = 0;
+
+	if (!options->no_sandbox)
+		result = sandbox_watch(is_pid1 ? 1u << CAP_SYS_BOOT : 0);
+	if (result >= 0)
+		return wait_for(child);
+	report("sandbox: %s; --no-sandbox goes without", error_text(-result));
+	sys_kill(child, SIGKILL);
+	sys_wait4(child, NULL, 0, NULL); /* before its terminal is restored */
+	return STATUS_NO_KVM;
+}
+
+/* What the child does of its own. */
+static void become_monitor(bool is_pid1)
+{
+	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+
+	if (result >= 0)
+		result = sys_rt_sigprocmask(SIG_UNBLOCK, &watched, NULL, sizeof watched);
+	if (result < 0)
+		die(STATUS_HOST, "cannot be watched over: %s", error_text((int)-result));
+	if (is_pid1)
+		take_console();
+}
+
+bool init_start(const struct options *options)
+{
+	bool is_pid1 = sys_getpid() == 1;
+	bool is_terminal;
+	struct termios mode;
+	long result;
+	int status = STATUS_HOST;
+
+	if (is_pid1)
+		mount_devices();
+	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null", gdb_inherited(options->gdb));
+	if (result < 0 && !is_pid1 && !options->no_sandbox)
+		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
+		    error_text((int)-result));
+	is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&mode) == 0;
+	if (!is_pid1 && !is_terminal)
+		return false;
+	/* If whoever started us ignored it, the child's status would be thrown away. */
+	signal_catch(SIGCHLD, NULL);
+	/* Before there is a child: none is missed, and none ends us alone. */
+	result = sys_rt_sigprocmask(SIG_BLOCK, &watched, NULL, sizeof watched);
+	if (result >= 0)
+		result = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
+	if (result == 0) {
+		become_monitor(is_pid1);
+		return is_terminal;
+	}
+	if (result < 0)
+		report("cannot fork: %s; free some memory on the host", error_text((int)-result));
+	else
+		status = watch((int)result, is_pid1, options);
+	if (is_terminal)
+		ioctl_restart(0, TCSETS, (uintptr_t)&mode);
+	finish(is_pid1, options->status_token, status);
+}

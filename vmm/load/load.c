@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Finds the payload, tells its format from a table and has it loaded.
+ *
+ * Who calls it: main and boot.c, before the guest runs. Touches the payload's file and guest
+ * memory.
+ */
+#include "load.h"
+
+#include "crt/crt.h"
+#include "crt/sys.h"
+#include "vmm/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mman.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static const struct format *const formats[] = {
+	&format_gzip, /* first: what it unpacks is matched against those behind it */
+	&format_elf, &format_image, &format_flat, /* last: it takes everything */
+};
+
+/* NULL if none has this name. */
+static const struct bundled *find_bundled(const char *name)
+{
+	for (const struct bundled *bundled = bundled_payloads; bundled->name; bundled++)
+		if (!name || strcmp(bundled->name, name) == 0)
+			return bundled;
+	return NULL;
+}
+
+const char *payload_options(const char *name)
+{
+	const struct bundled *bundled = find_bundled(name);
+
+	return bundled ? bundled->options : NULL;
+}
+
+static void check_size(const struct payload *payload)
+{
+	if (payload->size == 0)
+		die(STATUS_PAYLOAD, "%.200s: empty; was it built or copied to its end?",
+		    payload->name);
+}
+
+/* Memory of our own, as large as the payload; dies if the host has not that much. */
+static uint8_t *take_memory(const struct payload *payload)
+{
+	long result = sys_mmap(0, payload->size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (result < 0)
+		die(STATUS_HOST, "%.200s: %lu bytes of memory for it: %s; free some on the host",
+		    payload->name, payload->size, error_text((int)-result));
+	return (uint8_t *)result;
+}
+
+void payload_copy(struct payload *payload)
+{
+	uint8_t *copy = take_memory(payload);
+
+	memcpy(copy, payload->data, payload->size);
+	payload->data = copy;
+	if (payload->backing == FILE_PAGES)
+		sys_close(payload->fd);
+	payload->backing = OWN_IMAGE;
+}
+
+/* Where files cannot be mapped, as in sysfs: they are at most as large as they say. */
+static int read_file(struct payload *payload)
+{
+	uint8_t *data = take_memory(payload);
+	size_t size = 0;
+	long n;
+
+	while ((n = sys_read(payload->fd, data + size, payload->size - size)) > 0)
+		size += (size_t)n;
+	sys_close(payload->fd);
+	if (n < 0)
+		return (int)n;
+	*payload = (struct payload){
+		.name = payload->name, .data = data, .size = size, .backing = OWN_IMAGE
+	};
+	check_size(payload);
+	return 0;
+}
+
+/* Mapped to be looked at: what is loaded is read to where it belongs (read_pages). */
+static int map_file(struct payload *payload)
+{
+	struct stat status = { 0 };
+	long result = sys_fstat(payload->fd, &status);
+
+	if (result < 0)
+		return (int)result;
+	if (!S_ISREG(status.st_mode))
+		die(STATUS_PAYLOAD, "%.200s: not a regular file; name a file that holds a payload",
+		    payload->name);
+	payload->size = (size_t)status.st_size;
+	check_size(payload);
+	result = sys_mmap(0, payload->size, PROT_READ, MAP_PRIVATE, payload->fd, 0);
+	if (result == -ENODEV)
+		return read_file(payload);
+	if (result < 0)
+		return (int)result;
+	payload->data = (const uint8_t *)result;
+	return 0;
+}
+
+static void open_file(struct payload *payload, const char *name)
+{
+	int fd = (int)sys_openat(AT_FDCWD, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	int result;
+
+	if (fd < 0)
+		die(STATUS_PAYLOAD, "%.200s: %s; --list names the bundled payloads", name,
+		    error_text(-fd));
+	*payload = (struct payload){ .name = name, .backing = FILE_PAGES, .fd = fd };
+	result = map_file(payload);
+	if (result < 0)
+		die(STATUS_PAYLOAD, "%.200s: cannot be read: %s", name, error_text(-result));
+}
+
+void payload_open(struct payload *payload, const char *name)
+{
+	const struct bundled *bundled = find_bundled(name);
+
+	if (!bundled && !name)
+		die(STATUS_PAYLOAD, "no payload is bundled; name a file");
+	if (!bundled) {
+		open_file(payload, name);
+		return;
+	}
+	*payload = (struct payload){
+		.name = bundled->name,
+		.data = bundled->start,
+		.size = (size_t)(bundled->end - bundled->start),
+		.backing = OWN_IMAGE,
+	};
+	check_size(payload);
+}
+
+struct placement payload_load(const struct payload *payload, const struct load_target *target)
+{
+	for (size_t i = payload->backing == SCRATCH; i < ARRAY_SIZE(formats); i++)
+		if (formats[i]->matches(payload))
+			return formats[i]->load(payload, target);
+	__builtin_trap(); /* the last one matches everything */
+}
+
+/*
+ * From the file straight to its place: that costs an eighth of the faults that an Image's pages
+ * would have, if they were mapped there, before Linux has looked at them all; and RAM stays huge
+ * pages.
+ */
+static void read_pages(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	while (length) {
+		long n = sys_pread64(payload->fd, to, length, offset);
+
+		if (n <= 0)
+			die(STATUS_PAYLOAD, "%.200s: %s; was it changed meanwhile?", payload->name,
+			    n < 0 ? error_text((int)-n) : "ends too early");
+		to = (char *)to + n;
+		offset += (size_t)n;
+		length -= (size_t)n;
+	}
+}
+
+/* Whole pages of scratch memory change their place; false if they cannot. */
+static bool move_pages(const struct payload *payload, void *to)
+{
+	size_t page = getauxval(AT_PAGESZ);
+	size_t pages = payload->size & -page;
+
+	if ((uintptr_t)to % page != 0 || pages == 0 ||
+	    sys_mremap((uintptr_t)payload->data, pages, pages, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       (uintptr_t)to) < 0)
+		return false;
+	memcpy((char *)to + pages, payload->data + pages, payload->size - pages);
+	return true;
+}
+
+void payload_put(const struct payload *payload, size_t offset, size_t length, void *to)
+{
+	if (payload->backing == FILE_PAGES)
+		read_pages(payload, offset, length, to);
+	else
+		memcpy(to, payload->data + offset, length);
+}
+
+void payload_put_all(const struct payload *payload, void *to)
+{
+	if (payload->backing != SCRATCH || !move_pages(payload, to))
+		payload_put(payload, 0, payload->size, to);
+}
+
+void payload_does_not_fit(const struct payload *payload, uint64_t size, gpa_t at,
+			  const struct guest_memory *ram)
+{
+	die(STATUS_PAYLOAD,
+	    "%.200s: %lu bytes at %#lx do not fit into %lu MiB of RAM at %#lx; give more --memory",
+	    payload->name, size, at.address, ram->size >> 20, ram->base.address);
+}

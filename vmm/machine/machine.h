@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* One guest with all that is emulated for it. Used by main. */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include "bus.h"
+#include "devices/finisher.h"
+#include "devices/flash.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "devices/virtio_mmio.h"
+#include "memory.h"
+#include "uart_fast.h"
+#include "vmm/host/event_loop.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/options.h"
+
+/* Lives on main's stack; machine_create fills it. */
+struct machine {
+	const struct kvm_system *kvm;
+	const struct options *options;
+	struct console *console;
+	/* These stay the same through resets. */
+	struct run run;
+	struct loop loop;
+
+	struct guest_memory memory;
+	struct vm vm;
+	struct cpu_features features;
+	struct bus bus;
+
+	struct pl011 uart;
+	struct shortcut shortcut;
+	struct pl031 rtc;
+	struct finisher finisher;
+	struct flash flash;
+	struct lock uart_lock, rtc_lock, finisher_lock, flash_lock, virtio_lock;
+	/* What the flash window shows first: what was loaded there. Size 0: nothing was. */
+	struct guest_memory flash_image;
+};
+
+/* Makes VM, memory, devices and CPUs, all in the state after power-on; keeps what it is given.
+ * Dies if the host cannot. */
+void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
+		    const struct options *options);
+
+/* Shows the guest what a loader has put into the flash window. */
+void machine_show_flash(struct machine *machine);
+
+/* Runs the guest until it ends or resets itself; its status is in machine->run then. */
+void machine_run(struct machine *machine);
+
+/* Makes all but the threads anew, as machine_create did. */
+void machine_reset(struct machine *machine);
+
+#endif

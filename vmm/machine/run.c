@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Starts and ends runs. Who calls it: machine.c on the event loop's thread; vCPUs, devices' wires
+ * and console, from any thread. Touches the vCPUs' kvm_run mappings and their threads.
+ */
+#include "run.h"
+
+#include "crt/crt.h"
+#include "vmm/host/event_loop.h"
+#include "vmm/host/sandbox.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/report.h"
+
+/* A CPU is not in the guest any more. */
+static void leave(struct run *run)
+{
+	if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
+		futex_wake_all(&run->running);
+}
+
+/* The function of a vCPU's thread: its part of every run that is started, for ever. */
+static _Noreturn void run_cpu(void *opaque)
+{
+	struct vcpu *vcpu = opaque;
+	struct run *run = vcpu->guest;
+
+	if (run->sandboxed)
+		sandbox_filter(CPU);
+	for (uint32_t starts = 0;; starts++) {
+		leave(run);
+		futex_wait(&run->starts, starts);
+		vcpu_run(vcpu);
+	}
+}
+
+/* Waits until no CPU is in the guest, nor will be before it is told. */
+static void wait_for_cpus(struct run *run)
+{
+	uint32_t running;
+
+	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0)
+		futex_wait(&run->running, running);
+}
+
+void run_start_threads(struct run *run)
+{
+	run->running = run->cpus;
+	for (unsigned i = 0; i < run->cpus; i++) {
+		int result = thread_start(&run->vcpus[i].thread, run_cpu, &run->vcpus[i]);
+
+		if (result < 0)
+			die(status_of_error(-result), "thread of CPU %u: %s; take fewer --cpus", i,
+			    error_text(-result));
+	}
+	wait_for_cpus(run);
+}
+
+void run_start(struct run *run)
+{
+	run->end = RUNNING;
+	run->broken = false;
+	if (run->starts_paused)
+		run->gate |= PAUSED;
+	run->running = run->cpus;
+	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
+	futex_wake_all(&run->starts);
+}
+
+void run_kick(struct run *run)
+{
+	for (unsigned i = 0; i < run->cpus; i++)
+		vcpu_kick(&run->vcpus[i]);
+}
+
+void run_stop(struct run *run)
+{
+	run_kick(run);
+	wait_for_cpus(run);
+	/* Those that were paused leave now. */
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->vcpus[i].frozen = false;
+	run_resume(run);
+	wait_for_cpus(run);
+}
+
+/* ---- holding ---- */
+
+void run_hold(struct run *run)
+{
+	__atomic_fetch_or(&run->gate, HELD, __ATOMIC_RELAXED);
+}
+
+void run_release(struct run *run)
+{
+	if (__atomic_fetch_and(&run->gate, ~(uint32_t)HELD, __ATOMIC_RELEASE) & HELD)
+		futex_wake_all(&run->gate);
+}
+
+bool run_wait_at_gate(struct vcpu *vcpu)
+{
+	struct run *run = vcpu->guest;
+
+	futex_wait(&run->gate, HELD);
+	if (run_pause_asked(run))
+		vcpu->run->immediate_exit = 1; /* even before it is kicked */
+	return run_goes_on(run);
+}
+
+/* ---- pausing ---- */
+
+void run_ask_pause(struct run *run)
+{
+	__atomic_fetch_or(&run->gate, PAUSED, __ATOMIC_SEQ_CST);
+	/* CPUs that are held finish their instruction. */
+	futex_wake_all(&run->gate);
+	loop_wake(run->wake);
+}
+
+bool run_pause_asked(const struct run *run)
+{
+	return __atomic_load_n(&run->gate, __ATOMIC_ACQUIRE) & PAUSED;
+}
+
+void run_pause(struct run *run)
+{
+	if (!run_pause_asked(run))
+		run_ask_pause(run);
+	if (!run->paused)
+		run_kick(run);
+	wait_for_cpus(run);
+	run->paused = true;
+}
+
+static bool resumes(const struct vcpu *vcpu)
+{
+	return vcpu->paused && !vcpu->frozen;
+}
+
+void run_resume(struct run *run)
+{
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->running += resumes(&run->vcpus[i]);
+	run->paused = false;
+	__atomic_fetch_and(&run->gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < run->cpus; i++) {
+		struct vcpu *vcpu = &run->vcpus[i];
+
+		if (resumes(vcpu)) {
+			__atomic_store_n(&vcpu->paused, 0, __ATOMIC_RELEASE);
+			futex_wake_all(&vcpu->paused);
+		}
+	}
+}
+
+void run_wait_if_paused(struct vcpu *vcpu)
+{
+	for (;;) {
+		/* Whoever asks for a pause after this kicks after that: it stays set then. */
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		if (!(__atomic_load_n(&vcpu->guest->gate, __ATOMIC_SEQ_CST) & PAUSED))
+			return;
+		vcpu->paused = 1;
+		leave(vcpu->guest);
+		futex_wait(&vcpu->paused, 1);
+	}
+}
+
+/* ---- ending ---- */
+
+void run_end(struct run *run, enum end end, int status)
+{
+	int running = RUNNING;
+
+	/* The first word counts: status is written by the one that wins, and read after run_stop.
+	 */
+	if (!__atomic_compare_exchange_n(&run->end, &running, end, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return;
+	run->status = status;
+	/* Nobody holds an ended run: those who might let go of it are gone, too. */
+	__atomic_fetch_or(&run->gate, OVER, __ATOMIC_RELEASE);
+	futex_wake_all(&run->gate);
+	loop_wake(run->wake); /* which stops the CPUs */
+}

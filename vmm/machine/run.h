@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run of the guest: how its CPUs' threads start it, and how it ends, whoever ends it: a vCPU, a
+ * device, the console.
+ *
+ * Who uses it: machine.c starts and stops it; the others call run_end.
+ */
+#ifndef VMM_RUN_H
+#define VMM_RUN_H
+
+#include "vmm/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+struct run {
+	int end;    /* an enum end; read and written atomically */
+	int status; /* of ENDED */
+	struct vcpu *vcpus;
+	unsigned cpus;
+	int wake;	    /* eventfd of the event loop */
+	bool sandboxed;	    /* its threads give up the system calls that they do not need */
+	uint32_t gate;	    /* a futex, of enum gate */
+	uint32_t starts;    /* a futex: of the guest so far */
+	uint32_t running;   /* a futex: CPUs that are in this run still, and not paused */
+	bool broken;	    /* it has ended because a CPU could not go on */
+	int core;	    /* file for a core dump; -1: none */
+	bool paused;	    /* all CPUs are; the event loop's alone */
+	bool starts_paused; /* as well */
+	bool watched;	    /* its CPUs run in trace.c's loop */
+};
+
+/* Bits of the gate between an exit of a CPU and its next entry. */
+enum gate {
+	HELD = 1,   /* CPUs wait: the console cannot take what they might print */
+	OVER = 2,   /* nobody waits any more: the run has ended */
+	PAUSED = 4, /* CPUs finish the instruction that exited, and then wait */
+};
+
+enum end {
+	RUNNING,
+	ENDED, /* with status */
+	RESET, /* the guest wants to be started again */
+};
+
+/* Starts the vCPUs' threads; when it returns each is in its sandbox, and waits for run_start. */
+void run_start_threads(struct run *run);
+/* Starts the guest on the CPUs' threads. */
+void run_start(struct run *run);
+/* Waits, once it has ended, until no CPU is in the guest any more. */
+void run_stop(struct run *run);
+
+/* Ends the run, unless it has ended already, and makes every thread of it notice. From any thread.
+ */
+void run_end(struct run *run, enum end end, int status);
+
+/* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
+void run_hold(struct run *run);
+void run_release(struct run *run);
+/* Lets a vCPU's thread wait while the gate is shut. False if the run has ended. */
+__attribute__((noinline)) bool run_wait_at_gate(struct vcpu *vcpu);
+/* Makes CPUs that are in the guest leave it, and choose anew how they run. The event loop's. */
+void run_kick(struct run *run);
+
+/*
+ * A pause is for looking at the guest: its CPUs stand between two instructions, their registers are
+ * what the guest would see, and may be changed. Anyone may ask for it; the event loop completes it,
+ * and ends it for all CPUs but those that are `frozen`.
+ */
+void run_ask_pause(struct run *run);
+bool run_pause_asked(const struct run *run);
+void run_pause(struct run *run);
+void run_resume(struct run *run);
+/* A vCPU's thread waits here, if it is to. */
+void run_wait_if_paused(struct vcpu *vcpu);
+
+/* May the guest still run? What other threads wrote before they ended it is seen after a no. */
+static inline bool run_goes_on(const struct run *run)
+{
+	return __atomic_load_n(&run->end, __ATOMIC_ACQUIRE) == RUNNING;
+}
+
+#endif
