@@ -32,11 +32,6 @@ uint64_t counter_frequency(void);
 /* Makes what was written there visible to those who read memory past the caches. */
 void cache_clean(const void *at);
 
-/* ---- string.c ---- */
-
-/* The string with this number, from 0 on, of those that stand one behind the other. */
-const char *string_in_row(const char *row, size_t number);
-
 /* ---- print.c ---- */
 
 /*

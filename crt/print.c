@@ -269,51 +269,47 @@ int dprintf(int fd, const char *format, ...)
 }
 
 /* Those that the system calls of sys.h can return. */
-#define ERROR_LIST                                                                                 \
-	ERROR(EPERM, "operation not permitted")                                                    \
-	ERROR(ENOENT, "no such file or directory")                                                 \
-	ERROR(EINTR, "interrupted")                                                                \
-	ERROR(EIO, "input/output error")                                                           \
-	ERROR(ENXIO, "no such device or address")                                                  \
-	ERROR(E2BIG, "argument list too long")                                                     \
-	ERROR(ENOEXEC, "not initialised")                                                          \
-	ERROR(EBADF, "bad file descriptor")                                                        \
-	ERROR(ECHILD, "no child process")                                                          \
-	ERROR(EAGAIN, "try again")                                                                 \
-	ERROR(ENOMEM, "out of memory")                                                             \
-	ERROR(EACCES, "permission denied")                                                         \
-	ERROR(EFAULT, "bad address")                                                               \
-	ERROR(EBUSY, "busy")                                                                       \
-	ERROR(EEXIST, "exists already")                                                            \
-	ERROR(ENODEV, "no such device")                                                            \
-	ERROR(ENOTDIR, "not a directory")                                                          \
-	ERROR(EISDIR, "is a directory")                                                            \
-	ERROR(EINVAL, "invalid argument")                                                          \
-	ERROR(ENFILE, "too many open files in the system")                                         \
-	ERROR(EMFILE, "too many open files")                                                       \
-	ERROR(ENOTTY, "inappropriate ioctl")                                                       \
-	ERROR(EFBIG, "file too large")                                                             \
-	ERROR(ENOSPC, "no space left")                                                             \
-	ERROR(EROFS, "read-only file system")                                                      \
-	ERROR(EPIPE, "broken pipe")                                                                \
-	ERROR(ENAMETOOLONG, "name too long")                                                       \
-	ERROR(ENOSYS, "not implemented by this kernel")                                            \
-	ERROR(ELOOP, "too many symbolic links")                                                    \
-	ERROR(EOPNOTSUPP, "not supported")
-
-/* No pointers: they and their relocations would be as large as the texts. */
-#define ERROR(name, text) name,
-static const uint8_t errors[] = { ERROR_LIST };
-#undef ERROR
-#define ERROR(name, text) #name " (" text ")\0"
-static const char error_texts[] = ERROR_LIST "an error without a name here";
-#undef ERROR
+static const struct {
+	int number;
+	const char *text;
+} errors[] = {
+#define ERROR(name, text) name, #name " (" text ")"
+	{ ERROR(EPERM, "operation not permitted") },
+	{ ERROR(ENOENT, "no such file or directory") },
+	{ ERROR(EINTR, "interrupted") },
+	{ ERROR(EIO, "input/output error") },
+	{ ERROR(ENXIO, "no such device or address") },
+	{ ERROR(E2BIG, "argument list too long") },
+	{ ERROR(ENOEXEC, "not initialised") },
+	{ ERROR(EBADF, "bad file descriptor") },
+	{ ERROR(ECHILD, "no child process") },
+	{ ERROR(EAGAIN, "try again") },
+	{ ERROR(ENOMEM, "out of memory") },
+	{ ERROR(EACCES, "permission denied") },
+	{ ERROR(EFAULT, "bad address") },
+	{ ERROR(EBUSY, "busy") },
+	{ ERROR(EEXIST, "exists already") },
+	{ ERROR(ENODEV, "no such device") },
+	{ ERROR(ENOTDIR, "not a directory") },
+	{ ERROR(EISDIR, "is a directory") },
+	{ ERROR(EINVAL, "invalid argument") },
+	{ ERROR(ENFILE, "too many open files in the system") },
+	{ ERROR(EMFILE, "too many open files") },
+	{ ERROR(ENOTTY, "inappropriate ioctl") },
+	{ ERROR(EFBIG, "file too large") },
+	{ ERROR(ENOSPC, "no space left") },
+	{ ERROR(EROFS, "read-only file system") },
+	{ ERROR(EPIPE, "broken pipe") },
+	{ ERROR(ENAMETOOLONG, "name too long") },
+	{ ERROR(ENOSYS, "not implemented by this kernel") },
+	{ ERROR(ELOOP, "too many symbolic links") },
+	{ ERROR(EOPNOTSUPP, "not supported") },
+};
 
 const char *error_text(int error)
 {
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(errors) && errors[i] != error)
-		i++;
-	return string_in_row(error_texts, i);
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].number == error)
+			return errors[i].text;
+	return "an error without a name here";
 }

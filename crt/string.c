@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory and strings, as ISO C 7.24 and POSIX have them, and tables of texts: what gcc calls on its
+ * Memory and strings, as ISO C 7.24 and POSIX have them: what gcc calls on its
  * own, what libfdt needs, what vmm/ uses. Byte loops but where much is moved: payloads are copied,
  * and libfdt makes room.
  *
@@ -98,13 +98,6 @@ int strncmp(const char *left, const char *right, size_t most)
 int strcmp(const char *left, const char *right)
 {
 	return strncmp(left, right, SIZE_MAX);
-}
-
-const char *string_in_row(const char *row, size_t number)
-{
-	while (number--)
-		row += strlen(row) + 1;
-	return row;
 }
 
 char *strchr(const char *string, int character)

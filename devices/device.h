@@ -16,6 +16,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a trace calls a register of a device, and the bits of its value. */
+struct register_name {
+	uint64_t offset;	 /* bytes from the device's base */
+	unsigned count;		 /* of 32-bit registers in a row that share the name; 0 is 1 */
+	const char *name;	 /* NULL: the row behind the last */
+	const char *const *bits; /* names from bit 0 on, "" for one without; NULL ends them */
+	bool is_character;	 /* the value is a byte of text */
+};
+#define BITS(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
+
 /*
  * One device's behaviour. `offset` counts bytes from the device's base and offset + size never
  * passes its end; `size` is 1, 2, 4 or 8 bytes; values are little-endian and zero above `size`.
@@ -27,16 +41,9 @@ struct device_ops {
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
 	void (*reset)(void *device);  /* to the state after power-on; keeps its wires */
 	void (*expire)(void *device); /* its timer has run out; NULL: it has none */
-	const char *registers;	      /* what a trace calls them */
+	const struct register_name *registers;
+	uint64_t stride; /* bytes from one of a device's equal parts to the next; 0: it has none */
 };
-
-/*
- * The names of a device's registers: a line for each, "OFFSET NAME BITS\n", the offset in three
- * hexadecimal digits, the bits by name from bit 0 on; "-" is for one without a name, "'" alone for
- * a character. A line without bits has those of the line that follows. "OFFSET*NAME" is for this
- * register and all above it; "OFFSET%\n" says that the whole comes again every so many bytes. A
- * program that does not trace is without them.
- */
 
 /* The wire from a device to the interrupt controller: active high, level-sensitive. */
 struct irq_line {

@@ -45,10 +45,15 @@ static void finisher_reset(void *device)
 	(void)device; /* no state */
 }
 
+static const struct register_name names[] = {
+	{ .offset = 0, .name = "FINISH" },
+	{ .name = NULL },
+};
+
 const struct device_ops finisher_ops = {
 	.name = "finisher",
 	.read = finisher_read,
 	.write = finisher_write,
 	.reset = finisher_reset,
-	.registers = "000 FINISH -\n",
+	.registers = names,
 };

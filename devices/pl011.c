@@ -509,22 +509,33 @@ static void pl011_reset(void *device)
 	update(uart);
 }
 
-static const char names[] =
-	"000 DR '\n"
-	"004 RSR FE PE BE OE\n"
-	"018 FR CTS DSR DCD BUSY RXFE TXFF RXFF TXFE RI\n"
-	"020 ILPR\n"
-	"024 IBRD\n"
-	"028 FBRD -\n"
-	"02c LCR_H BRK PEN EPS STP2 FEN - - SPS\n"
-	"030 CR UARTEN SIREN SIRLP - - - - LBE TXE RXE DTR RTS OUT1 OUT2 RTSEN CTSEN\n"
-	"034 IFLS -\n"
-	"038 IMSC\n"
-	"03c RIS\n"
-	"040 MIS\n"
-	"044 ICR RI CTS DCD DSR RX TX RT FE PE BE OE\n"
-	"048 DMACR RXDMAE TXDMAE DMAONERR\n"
-	"fe0*ID -\n";
+static const char *const interrupts[] = { "RI", "CTS", "DCD", "DSR", "RX", "TX",
+					  "RT", "FE",  "PE",  "BE",  "OE", NULL };
+static const struct register_name names[] = {
+	{ .offset = 0x000, .name = "DR", .is_character = true },
+	{ .offset = 0x004, .name = "RSR", .bits = BITS("FE", "PE", "BE", "OE") },
+	{ .offset = FR,
+	  .name = "FR",
+	  .bits = BITS("CTS", "DSR", "DCD", "BUSY", "RXFE", "TXFF", "RXFF", "TXFE", "RI") },
+	{ .offset = 0x020, .name = "ILPR" },
+	{ .offset = 0x024, .name = "IBRD" },
+	{ .offset = 0x028, .name = "FBRD" },
+	{ .offset = 0x02c,
+	  .name = "LCR_H",
+	  .bits = BITS("BRK", "PEN", "EPS", "STP2", "FEN", "", "", "SPS") },
+	{ .offset = 0x030,
+	  .name = "CR",
+	  .bits = BITS("UARTEN", "SIREN", "SIRLP", "", "", "", "", "LBE", "TXE", "RXE", "DTR",
+		       "RTS", "OUT1", "OUT2", "RTSEN", "CTSEN") },
+	{ .offset = 0x034, .name = "IFLS" },
+	{ .offset = 0x038, .name = "IMSC", .bits = interrupts },
+	{ .offset = RIS, .name = "RIS", .bits = interrupts },
+	{ .offset = MIS, .name = "MIS", .bits = interrupts },
+	{ .offset = 0x044, .name = "ICR", .bits = interrupts },
+	{ .offset = 0x048, .name = "DMACR", .bits = BITS("RXDMAE", "TXDMAE", "DMAONERR") },
+	{ .offset = IDENTIFICATION, .count = ARRAY_SIZE(identification), .name = "ID" },
+	{ .name = NULL },
+};
 
 const struct device_ops pl011_ops = {
 	.name = "pl011",

@@ -121,19 +121,25 @@ static void pl031_reset(void *device)
 	update_irq(rtc);
 }
 
+static const char *const alarm[] = { "ALARM", NULL };
+static const struct register_name names[] = {
+	{ .offset = RTCDR, .name = "RTCDR" },
+	{ .offset = RTCMR, .name = "RTCMR" },
+	{ .offset = RTCLR, .name = "RTCLR" },
+	{ .offset = RTCCR, .name = "RTCCR", .bits = BITS("EN") },
+	{ .offset = RTCIMSC, .name = "RTCIMSC", .bits = alarm },
+	{ .offset = RTCRIS, .name = "RTCRIS", .bits = alarm },
+	{ .offset = RTCMIS, .name = "RTCMIS", .bits = alarm },
+	{ .offset = RTCICR, .name = "RTCICR", .bits = alarm },
+	{ .offset = IDENTIFICATION, .count = sizeof identification, .name = "ID" },
+	{ .name = NULL },
+};
+
 const struct device_ops pl031_ops = {
 	.name = "pl031",
 	.read = pl031_read,
 	.write = pl031_write,
 	.reset = pl031_reset,
 	.expire = pl031_expire,
-	.registers = "000 RTCDR\n"
-		     "004 RTCMR\n"
-		     "008 RTCLR -\n"
-		     "00c RTCCR EN\n"
-		     "010 RTCIMSC\n"
-		     "014 RTCRIS\n"
-		     "018 RTCMIS\n"
-		     "01c RTCICR ALARM\n"
-		     "fe0*ID -\n",
+	.registers = names,
 };

@@ -35,14 +35,19 @@ static void virtio_mmio_reset(void *device)
 	(void)device;
 }
 
+static const struct register_name names[] = {
+	{ .offset = 0x000, .name = "MagicValue" },
+	{ .offset = 0x004, .name = "Version" },
+	{ .offset = 0x008, .name = "DeviceID" },
+	{ .offset = 0x00c, .name = "VendorID" },
+	{ .name = NULL },
+};
+
 const struct device_ops virtio_mmio_ops = {
 	.name = "virtio-mmio",
 	.read = virtio_mmio_read,
 	.write = virtio_mmio_write,
 	.reset = virtio_mmio_reset,
-	.registers = "200%\n"
-		     "000 MagicValue\n"
-		     "004 Version\n"
-		     "008 DeviceID\n"
-		     "00c VendorID -\n",
+	.registers = names,
+	.stride = SLOT,
 };

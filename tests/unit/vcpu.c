@@ -173,13 +173,6 @@ void run_wait_if_paused(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-const char *string_in_row(const char *row, size_t number)
-{
-	while (number--)
-		row += strlen(row) + 1;
-	return row;
-}
-
 static struct kvm_coalesced_mmio_ring ring;
 static struct shortcut shortcut = { .ring = &ring };
 

@@ -2,8 +2,7 @@
 /*
  * KVM's calls, exits and accesses to devices in words.
  *
- * Who calls it: trace.c, stats.c, system.c. Touches nothing but the text it is given. Lists of
- * names are strings: pointers, and their relocations, would be larger.
+ * Who calls it: trace.c, stats.c. Touches nothing but the text it is given.
  */
 #include "describe.h"
 
@@ -24,82 +23,63 @@ void text_add(struct text *text, const char *format, ...)
 	text->used += n < room ? n : room - 1;
 }
 
-static size_t name_length(const char *name)
-{
-	size_t length = 0;
-
-	while (name[length] > ' ')
-		length++;
-	return length;
-}
-
-/* The names of bits that are set. The list has them from bit 0 on, with a blank between two; "-" is
- * no name. */
-static void add_bits(struct text *text, const char *list, uint64_t bits)
+/* The names of the bits that are set. The list has them from bit 0 on, as BITS() makes it. */
+static void add_bits(struct text *text, const char *const *names, uint64_t bits)
 {
 	char before = ' ';
 
-	for (; bits; bits >>= 1) {
-		size_t length = name_length(list);
-
-		if (bits & 1 && *list > '-') {
-			text_add(text, "%c%.*s", before, (int)length, list);
-			before = '|';
-		}
-		list += length;
-		list += *list == ' '; /* at its end nothing follows */
+	for (; *names; names++, bits >>= 1) {
+		if (!(bits & 1) || !**names)
+			continue;
+		text_add(text, "%c%s", before, *names);
+		before = '|';
 	}
 }
 
 /* ---- KVM's calls ---- */
 
-#define X(name) Y(name, #name)
-#define REQUESTS                                                                                   \
-	Y(OPEN_KVM, "open /dev/kvm")                                                               \
-	Y(MMAP_RUN, "mmap kvm_run")                                                                \
-	X(KVM_GET_API_VERSION)                                                                     \
-	X(KVM_CREATE_VM)                                                                           \
-	X(KVM_CHECK_EXTENSION)                                                                     \
-	X(KVM_GET_VCPU_MMAP_SIZE)                                                                  \
-	X(KVM_CREATE_VCPU)                                                                         \
-	X(KVM_SET_USER_MEMORY_REGION)                                                              \
-	X(KVM_IRQ_LINE)                                                                            \
-	X(KVM_SET_GUEST_DEBUG)                                                                     \
-	X(KVM_SET_VCPU_EVENTS)                                                                     \
-	X(KVM_ENABLE_CAP)                                                                          \
-	X(KVM_GET_ONE_REG)                                                                         \
-	X(KVM_SET_ONE_REG)                                                                         \
-	X(KVM_ARM_VCPU_INIT)                                                                       \
-	X(KVM_ARM_PREFERRED_TARGET)                                                                \
-	X(KVM_ARM_VCPU_FINALIZE)                                                                   \
-	X(KVM_REGISTER_COALESCED_MMIO)                                                             \
-	X(KVM_UNREGISTER_COALESCED_MMIO)                                                           \
-	X(KVM_GET_MP_STATE)                                                                        \
-	X(KVM_GET_STATS_FD)                                                                        \
-	X(KVM_CREATE_DEVICE)                                                                       \
-	X(KVM_SET_DEVICE_ATTR)
+/* Every request that the program makes. */
+static const struct {
+	unsigned long request;
+	const char *name;
+} requests[] = {
+	{ OPEN_KVM, "open /dev/kvm" },
+	{ MMAP_RUN, "mmap kvm_run" },
+#define REQUEST(name) name, #name
+	{ REQUEST(KVM_GET_API_VERSION) },
+	{ REQUEST(KVM_CREATE_VM) },
+	{ REQUEST(KVM_CHECK_EXTENSION) },
+	{ REQUEST(KVM_GET_VCPU_MMAP_SIZE) },
+	{ REQUEST(KVM_CREATE_VCPU) },
+	{ REQUEST(KVM_SET_USER_MEMORY_REGION) },
+	{ REQUEST(KVM_IRQ_LINE) },
+	{ REQUEST(KVM_SET_GUEST_DEBUG) },
+	{ REQUEST(KVM_SET_VCPU_EVENTS) },
+	{ REQUEST(KVM_ENABLE_CAP) },
+	{ REQUEST(KVM_GET_ONE_REG) },
+	{ REQUEST(KVM_SET_ONE_REG) },
+	{ REQUEST(KVM_ARM_VCPU_INIT) },
+	{ REQUEST(KVM_ARM_PREFERRED_TARGET) },
+	{ REQUEST(KVM_ARM_VCPU_FINALIZE) },
+	{ REQUEST(KVM_REGISTER_COALESCED_MMIO) },
+	{ REQUEST(KVM_UNREGISTER_COALESCED_MMIO) },
+	{ REQUEST(KVM_GET_MP_STATE) },
+	{ REQUEST(KVM_GET_STATS_FD) },
+	{ REQUEST(KVM_CREATE_DEVICE) },
+	{ REQUEST(KVM_SET_DEVICE_ATTR) },
+};
 
-#define Y(request, name) _IOC_NR(request),
-static const uint8_t request_numbers[] = { REQUESTS };
-#undef Y
-#define Y(request, name) name "\0"
-static const char request_names[] = REQUESTS "ioctl";
-#undef Y
-#undef X
-
-/* "KVM_CREATE_VM", or "ioctl". */
 static const char *name_of_request(unsigned long request)
 {
-	const char *name = request_names;
-
-	for (size_t i = 0; i < sizeof request_numbers && request_numbers[i] != _IOC_NR(request);
-	     i++)
-		name += strlen(name) + 1;
-	return name;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		if (requests[i].request == request)
+			return requests[i].name;
+	return "ioctl";
 }
 
-static const char features[] =
-	"POWER_OFF EL1_32BIT PSCI_0_2 PMU_V3 SVE PTRAUTH_ADDRESS PTRAUTH_GENERIC";
+/* Bits of kvm_vcpu_init.features (asm/kvm.h). */
+static const char *const features[] = { "POWER_OFF", "EL1_32BIT",	"PSCI_0_2",	   "PMU_V3",
+					"SVE",	     "PTRAUTH_ADDRESS", "PTRAUTH_GENERIC", NULL };
 
 static void add_register_name(struct text *text, uint64_t id)
 {
@@ -133,7 +113,8 @@ static void add_attribute(struct text *text, bool of_vcpu, const struct kvm_devi
 {
 	const void *value = (const void *)(uintptr_t)attr->addr;
 
-	add_bits(text, of_vcpu ? "PMU_V3_CTRL" : "ADDR DIST_REGS - NR_IRQS CTRL",
+	add_bits(text,
+		 of_vcpu ? BITS("PMU_V3_CTRL") : BITS("ADDR", "DIST_REGS", "", "NR_IRQS", "CTRL"),
 		 1ull << attr->group);
 	text_add(text, " %#llx", attr->attr);
 	if (!value)
@@ -151,7 +132,7 @@ static void add_slot(struct text *text, const struct kvm_userspace_memory_region
 
 	text_add(text, " slot %u %#llx+%lu%c", region->slot, region->guest_phys_addr,
 		 is_mib ? kib / 1024 : kib, is_mib ? 'M' : 'K');
-	add_bits(text, "- READONLY", region->flags);
+	add_bits(text, BITS("", "READONLY"), region->flags);
 }
 
 static void add_zone(struct text *text, const struct kvm_coalesced_mmio_zone *zone)
@@ -172,7 +153,7 @@ static void add_line(struct text *text, const struct kvm_irq_level *irq)
 static void add_device(struct text *text, const struct kvm_create_device *device)
 {
 	text_add(text, " %s", probe_device(device->type));
-	add_bits(text, "TEST", device->flags);
+	add_bits(text, BITS("TEST"), device->flags);
 }
 
 static void add_init(struct text *text, bool of_vcpu, const struct kvm_vcpu_init *init)
@@ -284,7 +265,7 @@ void describe_exit(struct text *text, const struct kvm_run *run)
 			 run->mmio.len, run->mmio.phys_addr);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
-		add_bits(text, "- SHUTDOWN RESET", 1ull << run->system_event.type % 64);
+		add_bits(text, BITS("", "SHUTDOWN", "RESET"), 1ull << run->system_event.type % 64);
 		break;
 	case KVM_EXIT_ARM_NISV:
 		text_add(text, " at %#llx", run->arm_nisv.fault_ipa);
@@ -307,69 +288,54 @@ void describe_psci(struct text *text, const struct kvm_run *run)
 
 /* ---- accesses ---- */
 
-#define DIGITS 3 /* of the offset that a line begins with; a mark is behind it */
-
-static unsigned line_offset(const char *line)
+const struct register_name *describe_find(const struct bus_region *region, uint64_t at, int *number)
 {
-	unsigned offset = 0;
-
-	for (unsigned i = 0; i < DIGITS; i++)
-		offset = offset * 16 +
-			 (unsigned)(line[i] <= '9' ? line[i] - '0' : line[i] - 'a' + 10);
-	return offset;
-}
-
-const char *describe_find(const struct bus_region *region, uint64_t at, int *number)
-{
+	const struct device_ops *ops = region->ops;
 	uint64_t offset = at - region->base.address;
 
-	for (const char *line = region->ops->registers; *line; line = strchr(line, '\n') + 1) {
-		uint64_t beyond = offset - line_offset(line);
+	if (ops->stride) {
+		*number = (int)(offset / ops->stride);
+		offset %= ops->stride;
+	}
+	for (const struct register_name *row = ops->registers; row->name; row++) {
+		uint64_t beyond = offset - row->offset; /* huge if below */
 
-		if (line[DIGITS] == '%') {
-			*number = (int)(offset / line_offset(line));
-			offset %= line_offset(line);
-		} else if (line[DIGITS] == '*' && offset >= line_offset(line)) {
+		if (row->count > 1 && beyond < 4ull * row->count)
 			*number = (int)(beyond / 4);
-			return line;
-		} else if (beyond < 4) {
-			return line;
-		}
+		if (beyond < 4ull * (row->count ? row->count : 1))
+			return row;
 	}
 	return NULL;
 }
 
-void describe_register(struct text *text, const struct device_ops *ops, const char *line,
-		       int number)
+void describe_register(struct text *text, const struct device_ops *ops,
+		       const struct register_name *row, int number)
 {
 	text_add(text, "%s", ops ? ops->name : "nothing");
-	if (line)
-		text_add(text, " %.*s", (int)name_length(line + DIGITS + 1), line + DIGITS + 1);
+	if (row)
+		text_add(text, " %s", row->name);
 	if (number >= 0)
 		text_add(text, "[%d]", number);
 }
 
-/* What a line says of a value; one that says nothing has what the next one says. */
-static void add_meaning(struct text *text, const char *line, uint64_t value)
+static void add_meaning(struct text *text, const struct register_name *row, uint64_t value)
 {
-	do
-		line += DIGITS + 1 + name_length(line + DIGITS + 1);
-	while (*line++ == '\n');
-	if (*line != '\'')
-		add_bits(text, line, value);
-	else if (value >= ' ' && value <= '~' && value != '"' && value != '\\')
+	if (row->bits)
+		add_bits(text, row->bits, value);
+	/* JSON would want the last two escaped. */
+	if (row->is_character && value >= ' ' && value <= '~' && value != '"' && value != '\\')
 		text_add(text, " '%c'", (char)value);
 }
 
-void describe_value(struct text *text, const char *line, const struct kvm_run *run)
+void describe_value(struct text *text, const struct register_name *row, const struct kvm_run *run)
 {
 	uint64_t value;
 
 	memcpy(&value, run->mmio.data, sizeof value);
 	value &= ~0ull >> (64 - 8 * run->mmio.len);
-	if (!line)
+	if (!row)
 		text_add(text, " at %#llx", run->mmio.phys_addr);
 	text_add(text, run->mmio.is_write ? " <- %#lx" : " -> %#lx", value);
-	if (line)
-		add_meaning(text, line, value);
+	if (row)
+		add_meaning(text, row, value);
 }

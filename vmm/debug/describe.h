@@ -31,16 +31,16 @@ void describe_exit(struct text *text, const struct kvm_run *run);
 void describe_psci(struct text *text, const struct kvm_run *run);
 
 /*
- * The line of a device's description (device_ops.registers) that this address belongs to; NULL if
- * none does. *number: which of a row of registers it is, or of a device's equal parts; unchanged if
- * it is neither.
+ * The row of a device's registers that this address belongs to; NULL: none does. *number becomes
+ * which of the registers of a row it is, or of a device's equal parts; else it stays what it is.
  */
-const char *describe_find(const struct bus_region *region, uint64_t at, int *number);
-/* A device, NULL where none is, and its register of this line; its number if that is not below 0.
+const struct register_name *describe_find(const struct bus_region *region, uint64_t at,
+					  int *number);
+/* A device (NULL: where none is) and its register (NULL: it has no name); [number] if not below 0.
  */
-void describe_register(struct text *text, const struct device_ops *ops, const char *line,
-		       int number);
+void describe_register(struct text *text, const struct device_ops *ops,
+		       const struct register_name *row, int number);
 /* What was read or written by an access that was handled. */
-void describe_value(struct text *text, const char *line, const struct kvm_run *run);
+void describe_value(struct text *text, const struct register_name *row, const struct kvm_run *run);
 
 #endif

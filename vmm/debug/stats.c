@@ -147,7 +147,7 @@ static void add_registers(struct sheet *sheet)
 		struct text name;
 
 		name.used = 0;
-		describe_register(&name, count.ops, count.line, -1);
+		describe_register(&name, count.ops, count.row, -1);
 		for (unsigned j = 0; j < ARRAY_SIZE(count.of); j++)
 			if (count.of[j])
 				add_row(sheet, name.bytes, "", j ? "writes" : "reads", count.of[j]);

@@ -179,16 +179,17 @@ static void tell_psci(const struct vcpu *vcpu)
 }
 
 /* The row of an access; a new one is the first without any. */
-static void count_access(const struct device_ops *ops, const char *line, bool is_write)
+static void count_access(const struct device_ops *ops, const struct register_name *row,
+			 bool is_write)
 {
 	struct access_count *count = trace.accesses;
 
 	lock_acquire(&trace.lock);
-	while (count->of[0] + count->of[1] && (count->ops != ops || count->line != line))
+	while (count->of[0] + count->of[1] && (count->ops != ops || count->row != row))
 		if (++count == trace.accesses + COUNTS)
 			__builtin_trap();
 	count->ops = ops;
-	count->line = line;
+	count->row = row;
 	count->of[is_write]++;
 	lock_release(&trace.lock);
 }
@@ -200,15 +201,16 @@ static void watch_access(const struct vcpu *vcpu)
 	const struct bus_region *region =
 		bus_find(vcpu->bus, GPA(run->mmio.phys_addr), run->mmio.len);
 	int number = -1;
-	const char *line = region ? describe_find(region, run->mmio.phys_addr, &number) : NULL;
+	const struct register_name *row =
+		region ? describe_find(region, run->mmio.phys_addr, &number) : NULL;
 	struct text *text;
 
-	count_access(region ? region->ops : NULL, line, run->mmio.is_write);
+	count_access(region ? region->ops : NULL, row, run->mmio.is_write);
 	text = begin(TRACE_MMIO);
 	if (!text)
 		return;
-	describe_register(text, region ? region->ops : NULL, line, number);
-	describe_value(text, line, run);
+	describe_register(text, region ? region->ops : NULL, row, number);
+	describe_value(text, row, run);
 	end(TRACE_MMIO, (int)vcpu->index, 0);
 }
 

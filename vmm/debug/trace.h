@@ -42,9 +42,9 @@ __attribute__((noinline)) void watch_run(struct vcpu *vcpu);
 
 /* Accesses of the guest's to a register, while it is watched. The n-th register; false: no more. */
 struct access_count {
-	const struct device_ops *ops; /* NULL: where no device is */
-	const char *line;	      /* of its description; NULL: none */
-	uint64_t of[2];		      /* reads, writes */
+	const struct device_ops *ops;	 /* NULL: where no device is */
+	const struct register_name *row; /* NULL: it has no name */
+	uint64_t of[2];			 /* reads, writes */
 };
 bool trace_accesses(unsigned n, struct access_count *count);
 

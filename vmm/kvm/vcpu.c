@@ -219,9 +219,9 @@ static void handle_debug(struct vcpu *vcpu)
 #define ROW(reason, handler) [KVM_EXIT_##reason] = (handler),
 static void (*const handlers[])(struct vcpu *vcpu) = { EXIT_LIST };
 #undef ROW
-/* Without KVM_EXIT_; in a row, for pointers to them would be larger. */
-#define ROW(reason, handler) #reason "\0"
-static const char names[] = EXIT_LIST "newer than 6.1";
+/* Without KVM_EXIT_. */
+#define ROW(reason, handler) [KVM_EXIT_##reason] = #reason,
+static const char *const names[] = { EXIT_LIST };
 #undef ROW
 #define ROW(reason, handler) _Static_assert(KVM_EXIT_##reason == __COUNTER__ - FIRST_ROW, #reason);
 enum { FIRST_ROW = __COUNTER__ + 1 };
@@ -232,7 +232,7 @@ _Static_assert(ARRAY_SIZE(handlers) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_
 
 const char *vcpu_exit_name(unsigned reason)
 {
-	return string_in_row(names, reason < EXIT_REASONS ? reason : EXIT_REASONS);
+	return reason < EXIT_REASONS ? names[reason] : "newer than 6.1";
 }
 
 /* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
