@@ -26,10 +26,10 @@ endif
 CRT := start string print thread
 DEVICES := finisher flash pl011 pl031 virtio_mmio
 HOST := console event_loop init sandbox
-KVM := inspect system vcpu vm
-MACHINE := boot bus device_tree machine memory run uart_fast
+KVM := registers system vcpu vm
+MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
 LOAD := elf flat gzip image inflate load
-DEBUG := breakpoints describe dump gdb gdb_line page_walk probe stats trace
+DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
 CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair print reset rtc silence smp spin status \
 	storm timer uart
@@ -238,7 +238,8 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 console_CFLAGS = $(vcpu_CFLAGS)
 describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
-gdb_SOURCES := vmm/kvm/inspect.c $(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line page_walk)
+gdb_SOURCES := vmm/kvm/registers.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
+	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
 options_CFLAGS = $(vcpu_CFLAGS)
 uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include

@@ -9,7 +9,7 @@
 #include "devices/virtio_mmio.h"
 #include "vmm/debug/describe.h"
 #include "vmm/debug/probe.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
 
 #include <errno.h>
 #include <stdio.h>

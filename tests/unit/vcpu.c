@@ -3,7 +3,8 @@
 #include "reports.h"
 
 #include "vmm/debug/trace.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
+#include "vmm/machine/inspect.h"
 #include "vmm/machine/uart_fast.h"
 
 #include <errno.h>

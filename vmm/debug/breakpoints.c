@@ -6,7 +6,8 @@
  */
 #include "breakpoints.h"
 
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
+#include "vmm/machine/inspect.h"
 #include "vmm/report.h"
 
 #define BRK 0xd4200000

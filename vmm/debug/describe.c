@@ -7,7 +7,7 @@
 #include "describe.h"
 
 #include "probe.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
 
 #include <sys/ioctl.h>
 

@@ -17,11 +17,8 @@ struct text {
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Calls that are no ioctl, but belong to the story; with the numbers of none. */
-#define OPEN_KVM 0xfe
-#define MMAP_RUN 0xff
-
-/* An ioctl with its argument and its result; of a vCPU's descriptor or of another one. */
+/* An ioctl, or one of kvm.h's calls that are none, with its argument and its result; of a vCPU's
+ * descriptor or of another one. */
 void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 		   int result);
 

@@ -8,7 +8,8 @@
 #include "dump.h"
 
 #include "crt/sys.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
+#include "vmm/machine/inspect.h"
 #include "vmm/report.h"
 
 #include <elf.h>

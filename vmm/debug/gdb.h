@@ -11,7 +11,8 @@
 
 #include "breakpoints.h"
 #include "vmm/host/console.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
+#include "vmm/machine/inspect.h"
 #include "vmm/options.h"
 
 #define GDB_FILES 2	/* descriptors: a socket's, and a connection's */

@@ -10,7 +10,7 @@
 #include "crt/sys.h"
 #include "describe.h"
 #include "vmm/host/event_loop.h"
-#include "vmm/kvm/inspect.h"
+#include "vmm/kvm/registers.h"
 #include "vmm/machine/map.h"
 #include "vmm/report.h"
 
@@ -126,7 +126,8 @@ static void tell_irq(const struct kvm_irq_level *irq)
 	end(TRACE_IRQ, -1, 0);
 }
 
-void trace_call(int fd, unsigned long request, uintptr_t argument, int result)
+/* A kvm_observer. */
+static void observe(int fd, unsigned long request, uintptr_t argument, int result)
 {
 	struct text *text = begin(TRACE_KVM);
 
@@ -264,6 +265,15 @@ static unsigned events_of(unsigned words)
 	return words & TRACE_ALL ? TRACE_ALL - 1 : words;
 }
 
+/* Who is called while a CPU runs depends on whether anything is traced. */
+static void choose_observers(void)
+{
+	kvm_observe(trace.events ? observe : NULL);
+	if (trace.run)
+		__atomic_store_n(&trace.run->watched, trace.events || trace.counts,
+				 __ATOMIC_RELAXED);
+}
+
 static void open_file(const char *path)
 {
 	trace.fd = (int)sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -282,6 +292,7 @@ void trace_open(const struct options *options)
 	if (!trace.events && (trace.is_json || options->trace_file))
 		trace.events = events_of(TRACE_ALL);
 	trace.before = '[';
+	choose_observers();
 }
 
 bool trace_is_on(void)
@@ -295,20 +306,15 @@ void trace_close(void)
 		check(dprintf(trace.fd, trace.before == '[' ? "[]\n" : "\n]\n"));
 }
 
-static void choose_loop(void)
-{
-	__atomic_store_n(&trace.run->watched, trace.events || trace.counts, __ATOMIC_RELAXED);
-}
-
 void trace_attach(struct run *run)
 {
 	trace.run = run;
-	choose_loop();
+	choose_observers();
 }
 
 void trace_set(unsigned events)
 {
 	__atomic_store_n(&trace.events, events_of(events), __ATOMIC_RELAXED);
-	choose_loop();
+	choose_observers();
 	run_kick(trace.run);
 }

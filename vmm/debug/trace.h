@@ -2,9 +2,9 @@
 /*
  * --trace: what happens, a line an event, in the order it happens.
  *
- * Who uses it: main opens and closes it; system.c, and vcpu.c for what is no ioctl of system.c's,
- * tell it of KVM's calls; vCPUs' threads run their CPUs in its loop while run->watched. Without
- * that an exit costs what it costs without this file.
+ * Who uses it: main opens and closes it; KVM's layers call it as their observer; vCPUs' threads run
+ * their CPUs in its loop while run->watched. Without that an exit costs what it costs without this
+ * file.
  */
 #ifndef VMM_TRACE_H
 #define VMM_TRACE_H
@@ -33,9 +33,6 @@ void trace_attach(struct run *run);
 /* Tells these from now on, also if it told none before. The event loop's, while CPUs have threads.
  */
 void trace_set(unsigned events);
-
-/* An ioctl of KVM's that was made, or one of describe.h's calls. */
-void trace_call(int fd, unsigned long request, uintptr_t argument, int result);
 
 /* vcpu_run's inner loop for a watched CPU: until it is kicked, or does not go on. */
 __attribute__((noinline)) void watch_run(struct vcpu *vcpu);

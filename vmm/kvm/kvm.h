@@ -26,6 +26,19 @@ struct kvm_system {
 /* Opens /dev/kvm and makes sure that it is KVM, of the version and with the extensions we need. */
 void kvm_open(struct kvm_system *kvm);
 
+/* Calls that are no ioctl, but belong to KVM's interface; with numbers that no request has. */
+#define OPEN_KVM 0xfe
+#define MMAP_RUN 0xff
+
+/*
+ * Told of every call after it was made, from whatever thread made it; the argument is a number or
+ * a pointer that is valid during the call. NULL: nobody is. kvm_observed is for calls that are
+ * not made by kvm_try.
+ */
+typedef void kvm_observer(int fd, unsigned long request, uintptr_t argument, int result);
+void kvm_observe(kvm_observer *observer);
+void kvm_observed(int fd, unsigned long request, uintptr_t argument, int result);
+
 /* ioctl that may fail: its result or negative errno. */
 int kvm_try(int fd, unsigned long request, uintptr_t argument);
 

@@ -8,18 +8,20 @@
 
 #include "crt/crt.h"
 #include "crt/sys.h"
-#include "vmm/debug/describe.h"
-#include "vmm/debug/probe.h"
-#include "vmm/debug/trace.h"
 #include "vmm/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 /* What no guest of ours can do without. */
-static const uint8_t needed[] = {
-	KVM_CAP_USER_MEMORY,  KVM_CAP_ONE_REG,	      KVM_CAP_DEVICE_CTRL,
-	KVM_CAP_ARM_PSCI_0_2, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_ARM_NISV_TO_USER,
+static const struct {
+	unsigned number;
+	const char *name;
+} needed[] = {
+#define CAPABILITY(name) KVM_CAP_##name, #name
+	{ CAPABILITY(USER_MEMORY) },	{ CAPABILITY(ONE_REG) },
+	{ CAPABILITY(DEVICE_CTRL) },	{ CAPABILITY(ARM_PSCI_0_2) },
+	{ CAPABILITY(IMMEDIATE_EXIT) }, { CAPABILITY(ARM_NISV_TO_USER) },
 };
 
 /* What an open of /dev/kvm can fail with, its likely cause, and what to do. */
@@ -40,11 +42,28 @@ static const struct {
 	{ EPERM, "this user may not open it: become root or join the device's group" },
 };
 
+/* A mutable global: KVM is called from everywhere, and handing it on would be in every signature.
+ */
+static kvm_observer *observer;
+
+void kvm_observe(kvm_observer *new)
+{
+	__atomic_store_n(&observer, new, __ATOMIC_RELAXED);
+}
+
+void kvm_observed(int fd, unsigned long request, uintptr_t argument, int result)
+{
+	kvm_observer *told = __atomic_load_n(&observer, __ATOMIC_RELAXED);
+
+	if (told)
+		told(fd, request, argument, result);
+}
+
 int kvm_try(int fd, unsigned long request, uintptr_t argument)
 {
 	int result = (int)ioctl_restart(fd, request, argument);
 
-	trace_call(fd, request, argument, result);
+	kvm_observed(fd, request, argument, result);
 	return result;
 }
 
@@ -78,7 +97,7 @@ void kvm_open(struct kvm_system *kvm)
 	if (fd < 0)
 		die_of_open(-fd);
 	kvm->fd = fd;
-	trace_call(fd, OPEN_KVM, 0, fd);
+	kvm_observed(fd, OPEN_KVM, 0, fd);
 	version = kvm_try(fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		die(STATUS_NO_KVM, "/dev/kvm: %s: it is not KVM; make it with mknod c 10 232",
@@ -88,9 +107,9 @@ void kvm_open(struct kvm_system *kvm)
 		    "/dev/kvm: speaks version %d, not %d; take a kernel of 2.6.22 or later",
 		    version, KVM_API_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!kvm_capability(fd, needed[i]))
+		if (!kvm_capability(fd, needed[i].number))
 			die(STATUS_NO_KVM,
 			    "/dev/kvm: lacks KVM_CAP_%s; take a host kernel of 5.10 or later",
-			    probe_capability(needed[i]));
+			    needed[i].name);
 	kvm->run_size = (size_t)kvm_call(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 }

@@ -7,9 +7,10 @@
  */
 #include "crt/crt.h"
 #include "crt/sys.h"
-#include "inspect.h"
 #include "kvm.h"
+#include "registers.h"
 #include "vmm/debug/trace.h"
+#include "vmm/machine/inspect.h"
 #include "vmm/machine/map.h"
 #include "vmm/machine/uart_fast.h"
 #include "vmm/report.h"
@@ -40,7 +41,7 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		die(STATUS_HOST, "kvm_run of CPU %u: %s; free some memory on the host", index,
 		    error_text((int)-run));
 	vcpu->run = (struct kvm_run *)run;
-	trace_call(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
+	kvm_observed(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
 	kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	init.features[0] = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (index > 0)

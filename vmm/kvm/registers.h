@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A CPU of the guest as its own software sees it: registers by name, memory by virtual address.
+ * Registers of a vCPU (api.rst, KVM_GET_ONE_REG), as arm64's KVM numbers them.
  *
- * Who uses it: vcpu.c for a message, breakpoints.c, gdb.c, dump.c and trace.c, for a CPU that is
- * not in the guest at the moment.
+ * Who uses it: vcpu.c, machine/ and debug/, for a CPU that is not in the guest at the moment.
  */
-#ifndef VMM_INSPECT_H
-#define VMM_INSPECT_H
+#ifndef VMM_REGISTERS_H
+#define VMM_REGISTERS_H
 
 #include "kvm.h"
 
@@ -49,20 +48,5 @@ void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value);
 /* General register n: 0 to 30, 31 for the stack pointer of now, 32 pc, 33 PSTATE. KVM's number. */
 #define GENERAL_REGISTERS 34
 uint64_t register_general(const struct vcpu *vcpu, unsigned n);
-
-/* Where the CPU's page tables put this address; false if nowhere. */
-bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at);
-
-/*
- * Copies between the buffer and the guest's memory where the CPU's page tables have it, or where it
- * is physically: `size` bytes from `address` on, as the CPU would see them with its caches on or
- * off. How many bytes were copied: fewer where what follows is no memory.
- */
-enum view {
-	VIEW_VIRTUAL,
-	VIEW_PHYSICAL,
-};
-size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address, void *buffer,
-		      size_t size, bool is_write);
 
 #endif
