@@ -24,7 +24,7 @@ endif
 # ---- what there is ----
 
 CRT := start string print thread
-DEVICES := finisher flash pl011 pl031 virtio_mmio
+DEVICES := finisher flash pl011 pl031 state virtio_mmio
 HOST := console event_loop init sandbox
 KVM := registers system vcpu vm
 MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
@@ -36,7 +36,7 @@ CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair pri
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
-	sandbox string uart_fast vcpu virtio_mmio
+	sandbox state string uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 print run tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
@@ -245,7 +245,7 @@ uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
 build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
-build/unit/describe.t: $(DEVICES:%=devices/%.c)
+build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
 # Of the two the checks come first: they are quicker, and tests want the machine for themselves.
@@ -257,14 +257,15 @@ test: unit coverage system ## all tests, in one TAP summary
 # Of devices/, by their unit tests alone.
 coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at least
 	@rm -rf build/coverage; mkdir -p build/coverage
+	@cd build/coverage && for device in $(DEVICES); do \
+		gcc $(UNIT_CFLAGS:-I.=-I../..) --coverage -c ../../devices/$$device.c || exit 1; done
 	@for device in $(DEVICES); do \
-		gcc $(UNIT_CFLAGS) --coverage -c devices/$$device.c -o build/coverage/$$device.o && \
-		gcc $(UNIT_CFLAGS) --coverage build/coverage/$$device.o -x c tests/unit/$$device.c \
+		gcc $(UNIT_CFLAGS) --coverage build/coverage/*.o -x c tests/unit/$$device.c \
 			-o build/coverage/$$device -lcmocka && \
 		build/coverage/$$device >/dev/null 2>&1 || exit 1; \
 	done
 	@cd build/coverage && gcov -n $(DEVICES:%=%.gcda) | awk -F '[:%]' \
-		"/^File 'devices.*c'/ { file = \$$0 } \
+		"/^File '.*devices.*c'/ { file = \$$0 } \
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb

@@ -31,6 +31,24 @@ struct register_name {
 	}
 
 /*
+ * A field of a device's struct that is its state: what a snapshot keeps of it. Wires, what is
+ * derived from other fields, and fast paths are not; a timer is kept as the time that is left.
+ */
+struct field {
+	const char *name; /* NULL: the row behind the last */
+	uint16_t offset;  /* bytes from the start of the struct */
+	uint16_t size;	  /* bytes of an element */
+	uint16_t count;	  /* elements */
+	uint64_t max;	  /* of an element: a state that has a larger one is broken */
+};
+#define SIZE_OF_FIELD(type, member) sizeof(((type *)0)->member)
+#define FIELD(type, member, max)                                                                   \
+#member, offsetof(type, member), SIZE_OF_FIELD(type, member), 1, max
+#define ARRAY_FIELD(type, member, max)                                                             \
+#member, offsetof(type, member), SIZE_OF_FIELD(type, member[0]),                           \
+		SIZE_OF_FIELD(type, member) / SIZE_OF_FIELD(type, member[0]), max
+
+/*
  * One device's behaviour. `offset` counts bytes from the device's base and offset + size never
  * passes its end; `size` is 1, 2, 4 or 8 bytes; values are little-endian and zero above `size`.
  * Every access has a defined answer: a device never fails, whatever its guest does.
@@ -41,6 +59,11 @@ struct device_ops {
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
 	void (*reset)(void *device);  /* to the state after power-on; keeps its wires */
 	void (*expire)(void *device); /* its timer has run out; NULL: it has none */
+	const struct field *fields;
+	/* The fields are new: sets wires, computes what is derived. False: they contradict each
+	 * other. */
+	bool (*loaded)(void *device);
+	size_t timer; /* offset of its timer_line; 0: it has none */
 	const struct register_name *registers;
 	uint64_t stride; /* bytes from one of a device's equal parts to the next; 0: it has none */
 };
@@ -62,6 +85,13 @@ static inline void irq_line_set(struct irq_line *line, bool level)
 	line->set(line->controller, line->number, level);
 }
 
+/* The same even if it seems to know: what it was told last was before its state was loaded. */
+static inline void irq_line_restore(struct irq_line *line, bool level)
+{
+	line->level = level;
+	line->set(line->controller, line->number, level);
+}
+
 /* The wire from a device to its one-shot timer. */
 #define TIMER_OFF UINT64_MAX
 
@@ -69,6 +99,8 @@ struct timer_line {
 	/* To run out so many nanoseconds from now, instead of when it was to before; or TIMER_OFF.
 	 */
 	void (*set)(void *clock, unsigned number, uint64_t nanoseconds);
+	/* Nanoseconds until it runs out, 0 if it is due; or TIMER_OFF. */
+	uint64_t (*left)(void *clock, unsigned number);
 	void *clock;
 	unsigned number; /* the clock's name for this timer */
 };
@@ -77,5 +109,15 @@ static inline void timer_line_set(const struct timer_line *line, uint64_t nanose
 {
 	line->set(line->clock, line->number, nanoseconds);
 }
+
+/* ---- state.c: a device's state as bytes, for whoever holds its lock ---- */
+
+/* Bytes of the state of such a device. */
+size_t device_state_size(const struct device_ops *ops);
+/* Writes that many: the fields in their order, then the time left of the timer. */
+void device_save(const struct device_ops *ops, const void *device, uint8_t *state);
+/* The opposite, for a device whose wires are set. False, and it is as after a reset, if no device
+ * can be in that state. */
+bool device_load(const struct device_ops *ops, void *device, const uint8_t *state);
 
 #endif

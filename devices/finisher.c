@@ -45,6 +45,14 @@ static void finisher_reset(void *device)
 	(void)device; /* no state */
 }
 
+static const struct field fields[] = { { .name = NULL } }; /* no state */
+
+static bool finisher_loaded(void *device)
+{
+	(void)device;
+	return true;
+}
+
 static const struct register_name names[] = {
 	{ .offset = 0, .name = "FINISH" },
 	{ .name = NULL },
@@ -55,5 +63,7 @@ const struct device_ops finisher_ops = {
 	.read = finisher_read,
 	.write = finisher_write,
 	.reset = finisher_reset,
+	.fields = fields,
+	.loaded = finisher_loaded,
 	.registers = names,
 };

@@ -38,6 +38,15 @@ static void flash_reset(void *device)
 	flash->shown = 0;
 }
 
+static const struct field fields[] = { { .name = NULL } }; /* what is shown is derived */
+
+/* Blocks are shown again when they are touched. */
+static bool flash_loaded(void *device)
+{
+	flash_reset(device);
+	return true;
+}
+
 static const struct register_name names[] = { { .name = NULL } }; /* it is memory */
 
 const struct device_ops flash_ops = {
@@ -45,5 +54,7 @@ const struct device_ops flash_ops = {
 	.read = flash_read,
 	.write = flash_write,
 	.reset = flash_reset,
+	.fields = fields,
+	.loaded = flash_loaded,
 	.registers = names,
 };

@@ -509,6 +509,31 @@ static void pl011_reset(void *device)
 	update(uart);
 }
 
+static const struct field fields[] = {
+	{ ARRAY_FIELD(struct pl011, stored, UINT16_MAX) },
+	{ FIELD(struct pl011, raw, 0x7ff) },
+	{ FIELD(struct pl011, errors, 0xf) },
+	{ FIELD(struct pl011, modem, FR_CTS | FR_DSR | FR_DCD | FR_RI) },
+	{ FIELD(struct pl011, divisor, UINT16_MAX * 64 + 63) },
+	{ ARRAY_FIELD(struct pl011, fifo, 0xfff) },
+	{ FIELD(struct pl011, first, PL011_FIFO - 1) },
+	{ FIELD(struct pl011, count, PL011_FIFO) },
+	{ FIELD(struct pl011, overrun, 1) },
+	{ FIELD(struct pl011, blocked, 1) },
+	{ .name = NULL },
+};
+
+static bool pl011_loaded(void *device)
+{
+	struct pl011 *uart = device;
+
+	if (uart->count > depth(uart))
+		return false;
+	irq_line_restore(&uart->irq, uart->raw & uart->stored[PL011_IMSC]);
+	update(uart);
+	return true;
+}
+
 static const char *const interrupts[] = { "RI", "CTS", "DCD", "DSR", "RX", "TX",
 					  "RT", "FE",  "PE",  "BE",  "OE", NULL };
 static const struct register_name names[] = {
@@ -543,5 +568,8 @@ const struct device_ops pl011_ops = {
 	.write = pl011_write,
 	.reset = pl011_reset,
 	.expire = pl011_expire,
+	.fields = fields,
+	.loaded = pl011_loaded,
+	.timer = offsetof(struct pl011, timer),
 	.registers = names,
 };

@@ -121,6 +121,23 @@ static void pl031_reset(void *device)
 	update_irq(rtc);
 }
 
+static const struct field fields[] = {
+	{ FIELD(struct pl031, offset, UINT32_MAX) },
+	{ FIELD(struct pl031, match, UINT32_MAX) },
+	{ FIELD(struct pl031, load, UINT32_MAX) },
+	{ FIELD(struct pl031, mask, 1) },
+	{ FIELD(struct pl031, raw, 1) },
+	{ .name = NULL },
+};
+
+static bool pl031_loaded(void *device)
+{
+	struct pl031 *rtc = device;
+
+	irq_line_restore(&rtc->irq, rtc->raw && rtc->mask);
+	return true;
+}
+
 static const char *const alarm[] = { "ALARM", NULL };
 static const struct register_name names[] = {
 	{ .offset = RTCDR, .name = "RTCDR" },
@@ -141,5 +158,8 @@ const struct device_ops pl031_ops = {
 	.write = pl031_write,
 	.reset = pl031_reset,
 	.expire = pl031_expire,
+	.fields = fields,
+	.loaded = pl031_loaded,
+	.timer = offsetof(struct pl031, timer),
 	.registers = names,
 };

@@ -35,6 +35,14 @@ static void virtio_mmio_reset(void *device)
 	(void)device;
 }
 
+static const struct field fields[] = { { .name = NULL } }; /* no state */
+
+static bool virtio_mmio_loaded(void *device)
+{
+	(void)device;
+	return true;
+}
+
 static const struct register_name names[] = {
 	{ .offset = 0x000, .name = "MagicValue" },
 	{ .offset = 0x004, .name = "Version" },
@@ -48,6 +56,8 @@ const struct device_ops virtio_mmio_ops = {
 	.read = virtio_mmio_read,
 	.write = virtio_mmio_write,
 	.reset = virtio_mmio_reset,
+	.fields = fields,
+	.loaded = virtio_mmio_loaded,
 	.registers = names,
 	.stride = SLOT,
 };

@@ -58,6 +58,16 @@ void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)
 		loop_wake(loop->wake);
 }
 
+uint64_t loop_timer_left(void *opaque, unsigned number)
+{
+	const struct loop *loop = opaque;
+	uint64_t deadline = loop->timers[number].deadline, time = clock_ns();
+
+	if (deadline == TIMER_OFF)
+		return TIMER_OFF;
+	return deadline > time ? deadline - time : 0;
+}
+
 /* Tells the devices whose timers have run out. The time until the next does, or TIMER_OFF. */
 static uint64_t expire_timers(struct loop *loop)
 {

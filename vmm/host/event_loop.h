@@ -50,6 +50,8 @@ void loop_run(struct loop *loop);
 
 /* A struct timer_line's `set`: the clock is a struct loop, the number that of one of its timers. */
 void loop_set_timer(void *loop, unsigned number, uint64_t nanoseconds);
+/* Its `left`. */
+uint64_t loop_timer_left(void *loop, unsigned number);
 
 /* Makes the loop look again at all it waits for. From any thread. */
 void loop_wake(int wake);

@@ -24,7 +24,7 @@
 #define SHORTCUT_TIMER 2 /* after those of the table of devices */
 
 /* The table of devices: where each lies in the guest, and where its struct lies in the machine. */
-#define FIELD(name) offsetof(struct machine, name)
+#define IN_MACHINE(name) offsetof(struct machine, name)
 static const struct {
 	const struct device_ops *ops;
 	uint64_t base, size;
@@ -32,13 +32,13 @@ static const struct {
 	int timer;    /* number in the event loop; -1: none */
 	unsigned spi; /* 0: none */
 } devices[] = {
-	{ &pl011_ops, UART_BASE, UART_SIZE, FIELD(uart), FIELD(uart_lock), 0, UART_SPI },
-	{ &pl031_ops, RTC_BASE, RTC_SIZE, FIELD(rtc), FIELD(rtc_lock), 1, RTC_SPI },
-	{ &finisher_ops, FINISHER_BASE, FINISHER_SIZE, FIELD(finisher), FIELD(finisher_lock), -1,
-	  0 },
-	{ &flash_ops, FLASH_BASE, FLASH_SIZE, FIELD(flash), FIELD(flash_lock), -1, 0 },
-	{ &virtio_mmio_ops, VIRTIO_BASE, VIRTIO_SIZE, FIELD(virtio_lock), FIELD(virtio_lock), -1,
-	  0 },
+	{ &pl011_ops, UART_BASE, UART_SIZE, IN_MACHINE(uart), IN_MACHINE(uart_lock), 0, UART_SPI },
+	{ &pl031_ops, RTC_BASE, RTC_SIZE, IN_MACHINE(rtc), IN_MACHINE(rtc_lock), 1, RTC_SPI },
+	{ &finisher_ops, FINISHER_BASE, FINISHER_SIZE, IN_MACHINE(finisher),
+	  IN_MACHINE(finisher_lock), -1, 0 },
+	{ &flash_ops, FLASH_BASE, FLASH_SIZE, IN_MACHINE(flash), IN_MACHINE(flash_lock), -1, 0 },
+	{ &virtio_mmio_ops, VIRTIO_BASE, VIRTIO_SIZE, IN_MACHINE(virtio_lock),
+	  IN_MACHINE(virtio_lock), -1, 0 },
 };
 
 /* The finisher's wire. A failure never looks like success: what is no exit status becomes 255. */
@@ -86,7 +86,10 @@ static void connect_wires(struct machine *machine)
 {
 	machine->uart = (struct pl011){
 		.irq = { .set = vm_set_irq, .controller = &machine->vm, .number = UART_SPI },
-		.timer = { .set = loop_set_timer, .clock = &machine->loop, .number = 0 },
+		.timer = { .set = loop_set_timer,
+			   .left = loop_timer_left,
+			   .clock = &machine->loop,
+			   .number = 0 },
 		.transmit = shortcut_transmit,
 		.empty = shortcut_empty,
 		.shown = shortcut_shown,
@@ -97,14 +100,19 @@ static void connect_wires(struct machine *machine)
 	};
 	machine->rtc = (struct pl031){
 		.irq = { .set = vm_set_irq, .controller = &machine->vm, .number = RTC_SPI },
-		.timer = { .set = loop_set_timer, .clock = &machine->loop, .number = 1 },
+		.timer = { .set = loop_set_timer,
+			   .left = loop_timer_left,
+			   .clock = &machine->loop,
+			   .number = 1 },
 		.seconds = realtime_seconds,
 	};
 	machine->finisher = (struct finisher){ .finish = finish, .listener = &machine->run };
 	machine->flash = (struct flash){ .show = show_flash, .listener = machine };
 	console_connect(machine->console, &machine->uart, &machine->uart_lock, &machine->run);
 	shortcut_connect(&machine->shortcut, &machine->run.vcpus[0], &machine->vm, machine->console,
-			 (struct timer_line){ loop_set_timer, &machine->loop, SHORTCUT_TIMER },
+			 (struct timer_line){ .set = loop_set_timer,
+					      .clock = &machine->loop,
+					      .number = SHORTCUT_TIMER },
 			 machine->options->uart & UART_PLAIN || trace_is_on());
 	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
 		       &machine->uart_lock);
