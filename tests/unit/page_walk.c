@@ -2,7 +2,7 @@
 /* vmm/walk.c through page tables of every granule, good and hostile. */
 #include "unit.h"
 
-#include "vmm/debug/page_walk.h"
+#include "vmm/machine/page_walk.h"
 
 #include <string.h>
 

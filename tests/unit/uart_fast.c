@@ -263,7 +263,8 @@ static void power_on(struct guest *guest, bool is_plain)
 	guest->console = (struct console){ .uart = &guest->uart, .uart_lock = &guest->lock };
 	guest->vcpu = (struct vcpu){ .run = (void *)guest->run, .run_size = sizeof guest->run };
 	shortcut_connect(&guest->shortcut, &guest->vcpu, &guest->vm, &guest->console,
-			 (struct timer_line){ set_timer, guest, 2 }, is_plain);
+			 (struct timer_line){ .set = set_timer, .clock = guest, .number = 2 },
+			 is_plain);
 	pl011_ops.reset(&guest->uart);
 }
 
@@ -426,7 +427,8 @@ static void test_no_ring(void **state)
 
 	(void)state;
 	shortcut_connect(&fast.shortcut, &vcpu, &fast.vm, &fast.console,
-			 (struct timer_line){ set_timer, &fast, 2 }, false);
+			 (struct timer_line){ .set = set_timer, .clock = &fast, .number = 2 },
+			 false);
 	shortcut_drain(&fast.shortcut);
 	assert_int_equal(fast.size, 0);
 }

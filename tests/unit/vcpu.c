@@ -164,7 +164,7 @@ void watch_run(struct vcpu *vcpu)
 	fail_msg("nobody watches");
 }
 
-void trace_call(int fd, unsigned long request, uintptr_t argument, int result)
+void kvm_observed(int fd, unsigned long request, uintptr_t argument, int result)
 {
 	(void)fd, (void)request, (void)argument, (void)result;
 }
