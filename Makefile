@@ -31,13 +31,13 @@ MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
 LOAD := elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
-CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair print reset rtc silence smp spin status \
+CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair place print reset rtc silence smp spin status \
 	storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	sandbox state string uart_fast vcpu virtio_mmio
-SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 print run tools trace
+SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 place print run tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
 
@@ -203,9 +203,9 @@ link = $(CROSS_COMPILE)ld -static --gc-sections --undefined=_start $(1) -T build
 build/payloads/%.elf: build/payloads/%.o build/payloads/guest.a build/payloads/payload.lds
 	$(call say,LD)$(link)
 
-# hello, linked for other places that images made for `virt` are linked for.
+# place, linked for places that images made for `virt` are linked for.
 PLACES := 0x40000000 0x40080000 0x40100000 0x40280000
-build/payloads/hello-%.elf: build/payloads/hello.o build/payloads/guest.a build/payloads/payload.lds
+build/payloads/place-%.elf: build/payloads/place.o build/payloads/guest.a build/payloads/payload.lds
 	$(call say,LD)$(call link,--defsym=link_address=$*)
 
 build/payloads/%.bin: build/payloads/%.elf
@@ -270,7 +270,7 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb
 system: tools-run all $(GUESTS)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault build/listen \
-	$(PLACES:%=build/payloads/hello-%.elf) $(BENCH)
+	$(PLACES:%=build/payloads/place-%.elf) $(BENCH)
 
 # ---- bench ----
 

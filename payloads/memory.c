@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: RAM is what the device tree says, zero but for payload and tree, from its first to its
- * last byte; beyond there is nothing: reads give zero, writes are dropped.
+ * Claim: RAM is what the device tree says in its only node of memory, zero but for payload and
+ * tree, from its first to its last byte; beyond there is nothing: reads give zero, writes are
+ * dropped.
  */
 #include "guest.h"
 
@@ -12,7 +13,12 @@ void guest_main(const void *device_tree)
 	uintptr_t base = (uintptr_t)big_endian(reg) << 32 | big_endian(reg + 4);
 	uintptr_t size = (uintptr_t)big_endian(reg + 8) << 32 | big_endian(reg + 12);
 	uintptr_t end = base + size;
+	const char *type;
+	unsigned nodes = 0;
 
+	for (unsigned i = 0; (type = tree_property(device_tree, "device_type", i)); i++)
+		nodes += big_endian(type) == 0x6d656d6f; /* "memo" */
+	check(nodes == 1);
 	check(base == RAM_BASE && size >= 2 << 20);
 	check(big_endian((void *)base) == 0xd00dfeed);
 	check(read64(end - 8) == 0);

@@ -146,14 +146,32 @@ void machine_show_flash(struct machine *machine)
 	(void)machine;
 }
 
+/* What the user's tree reserves has nothing of ours in it. */
+static void check_free(const struct boot *boot, uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < boot->reserved_count; i++)
+		require(boot->reserved[i].start >= boot->reserved[i].end ||
+			boot->reserved[i].start >= end || boot->reserved[i].end <= start);
+}
+
+static uint64_t initrd_place(const void *in, const char *name)
+{
+	const fdt64_t *value = fdt_getprop(in, fdt_path_offset(in, "/chosen"), name, NULL);
+
+	require(value != NULL);
+	return fdt64_ld(value);
+}
+
 /* Loads `payload` with the tree of file `dtb`, both names; the bundled one if that is NULL. */
 static void try(const char *payload_name, const char *dtb)
 {
 	static struct machine machine;
 	static struct vcpu vcpu;
-	const struct options options = {
-		.append = "", .memory = RAM, .dtb = dtb, .payload = payload_name
-	};
+	const struct options options = { .append = "",
+					 .memory = RAM,
+					 .dtb = dtb,
+					 .initrd = dtb ? payload_name : NULL,
+					 .payload = payload_name };
 	struct boot boot;
 	const void *found;
 
@@ -170,6 +188,11 @@ static void try(const char *payload_name, const char *dtb)
 	found = memory_at(&machine.memory, tree, sizeof(struct fdt_header));
 	require(found && memory_at(&machine.memory, tree, fdt_totalsize(found)));
 	require(fdt_check_full(found, fdt_totalsize(found)) == 0);
+	if (dtb) {
+		check_free(&boot, tree.address, tree.address + fdt_totalsize(found));
+		check_free(&boot, initrd_place(found, "linux,initrd-start"),
+			   initrd_place(found, "linux,initrd-end"));
+	}
 	require(entry.address % 4 == 0);
 	require(memory_at(&machine.memory, entry, 4) || memory_at(&machine.flash_image, entry, 4));
 }

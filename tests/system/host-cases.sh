@@ -38,7 +38,7 @@ one_line() {
 
 # ---- what works ----
 
-check 'hello' 0 'Hello from the guest, at EL1.*device tree at 0x40000000.' nestling
+check 'hello' 0 'Hello from the guest, at EL1.*device tree at 0x44000000.' nestling
 check 'a bundled payload by name' 0 'Hello*' nestling hello
 check 'a file' 0 'Hello*' nestling /payloads/hello.bin
 check 'in 2 MiB' 0 'Hello*' nestling -m 2M

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs, with /payloads/made.tar and /payloads/made.list from
-# make-payloads.pl, and hello linked for several places: every payload is started, or refused in one line.
+# make-payloads.pl, and place linked for several places: every payload is started, or refused in one line.
 # Prints "ok NAME" or "not ok NAME".
 cd /tmp || exit 1
 
@@ -26,12 +26,15 @@ while IFS=';' read -r file want pattern options; do
 	try "${file#/payloads/}" "$want" "$pattern" nestling $options "$file"
 done </payloads/made.list
 
-for elf in /payloads/hello-0x*.elf; do
+for elf in /payloads/place-0x*.elf; do
 	where=${elf#*-} && where=${where%.elf}
 	tree=0x40000000
-	[ "$where" != $tree ] || tree=0x47ff0000 # at the end: what lies behind an image may be its heap
-	try "linked for $where" 0 "device tree at $tree" nestling "$elf"
+	[ "$where" != $tree ] || tree=0x44000000
+	try "linked for $where" 0 "^tree $tree\$" nestling "$elf"
 done
+
+try 'no copy of the tree where it reserves the start of RAM' 0 'does not hold: big_endian' \
+	sh -c 'nestling --dtb /payloads/dtb-reserved-base /payloads/memory.bin || :'
 
 long=$(head -c 5000 /dev/zero | tr '\0' n)
 try 'a name of 5,000 characters' 65 'nnn: ENAMETOOLONG' nestling "$long"

@@ -66,8 +66,9 @@ row('image-below', 65, 'do not fit', image(text_offset => -0x1000 & ~0));
 row('image-offset-wraps', 65, 'do not fit', image(text_offset => ~0 - 0x3fffffff));
 row('image-16k', 65, 'needs pages of 16 KiB', image(flags => 4));
 row('image-exact', 65, 'do not fit into 2 MiB', image(image_size => 0x180001), '-m 2M');
+row('image-all-of-ram', 0, '', image(body => $off, text_offset => 0x1000, image_size => 0x1ff000), '-m 2M');
 row('image-no-room-for-tree', 65, 'device tree do not fit into 2 MiB',
-	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M');
+	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M -a ' . 'x' x 4096);
 
 # ---- ELF64: one segment, unless said otherwise ----
 
@@ -206,8 +207,9 @@ row('flat-too-large', 65, 'do not fit into 2 MiB', $hello . "\0" x (2 << 20), '-
 
 row('initrd-too-large', 65, '--initrd .*do not fit', 'x' x (2 << 20), '-m 2M hello -i');
 row('initrd-empty', 65, 'empty', '', 'hello -i');
-row('initrd-just-too-large', 65, '--initrd .*do not fit', 'x' x 0x170001, '-m 2M hello -i');
-row('initrd-fits', 0, 'Hello', 'x' x 0x160000, '-m 2M hello -i');
+row('initrd-just-too-large', 65, '--initrd .*do not fit', 'x' x 0x17f001, '-m 2M hello -i');
+row('initrd-fits', 0, '^tree 0x40000000 initrd 0x400a0000 to 0x40200000$', 'x' x 0x160000, '-m 2M /payloads/place.bin -i');
+row('initrd-below-half', 0, '^tree 0x40000000 initrd 0x40180000 to 0x40400000$', 'x' x 0x280000, '-m 4M /payloads/place.bin -i');
 row('dtb-garbage', 65, 'is no whole device tree', 'garbage ' x 20, 'hello --dtb');
 row('dtb-cut', 65, 'is no whole device tree', substr(tree(), 0, -1), 'hello --dtb');
 row('dtb-short', 65, 'is no whole device tree', substr(tree(), 0, 20), 'hello --dtb');
@@ -216,8 +218,32 @@ row('dtb-version-16', 65, 'has version 16', tree(version => 16), 'hello --dtb');
 row('dtb-too-big', 65, 'more than the 2097152', tree(more => "\0" x (2 << 20)), 'hello --dtb');
 row('dtb-strings', 65, 'is no whole device tree', tree(strings => 0x100000), 'hello --dtb');
 row('dtb-empty-tree', 0, 'Hello', tree(), 'hello --dtb');
-row('dtb-padded', 0, 'device tree at 0x40000000', tree(padding => 2 << 20), 'hello --dtb');
+row('dtb-padded', 0, 'device tree at 0x44000000', tree(padding => 2 << 20), 'hello --dtb');
+row('dtb-map-last', 0, 'Hello', tree(map_last => 1, padding => 24), 'hello --dtb');
 row('dtb-no-cells', 65, 'no #address-cells', tree(names => "#cell-addresses\0#size-cells\0"), 'hello --dtb');
+# What it reserves: nothing is put there.
+my $place = '/payloads/place.bin -i /payloads/flat --dtb';
+my $far = '0xffffffffffffffff';
+sub pages {
+	return join ' ', map { sprintf '0x%x 0x1000', 0x44000000 + 0x1000 * $_ } 1 .. $_[0];
+}
+row('dtb-memreserve', 0, '^tree 0x44400000 initrd 0x44201000 to', source(memreserve => ['0x44000000 0x201000']), $place);
+row('dtb-reserved', 0, '^tree 0x44800000 initrd 0x44600000 to', source(reg => '0x43fff800 0x600800'), $place);
+row('dtb-reserved-between', 0, '^tree 0x44400000 initrd 0x44000000 to', source(reg => '0x44001000 0x200000'), $place);
+row('dtb-reserved-above', 0, '^tree 0x40000000 initrd 0x43fff000 to', source(reg => "0x44000000 $far"), $place);
+row('dtb-reserved-base', 0, '^tree 0x44000000$', source(reg => '0x40000000 1'), '/payloads/place-0x40100000.elf --dtb');
+row('dtb-reserved-elsewhere', 0, '^tree 0x44200000 initrd 0x44000000 to',
+	source(reg => "0x9000000 0x1000 0x44000000 0 $far 1"), $place);
+row('dtb-reserved-overlap', 0, '^tree 0x44400000 initrd 0x44200000 to',
+	source(reg => '0x44000000 0x100000 0x44080000 0x180000', memreserve => ['0x44000000 0x100000']), $place);
+row('dtb-reserved-initrd', 65, '--initrd .*do not fit .* beside what --dtb reserves', source(reg => "0x1000 $far"), $place);
+row('dtb-reserved-all', 65, 'device tree do not fit .* beside what --dtb reserves', source(reg => "0 $far"), 'hello --dtb');
+row('dtb-reserved-64', 0, '^tree 0x44200000 initrd 0x44040000 to', source(reg => '0x44000000 1 ' . pages(63)), $place);
+row('dtb-reserved-65', 65, 'reserves more than 64 ranges', source(reg => pages(65)), $place);
+row('dtb-memreserve-65', 65, 'reserves more than 64 ranges', source(memreserve => [('0x44000000 1') x 65]), $place);
+row('dtb-reserved-cells', 65, '/reserved-memory has no #address-cells', source(cells => 1, reg => '0x44000000 1'), $place);
+row('dtb-no-child-reserves', 0, '^tree 0x44200000', source(cells => 1), $place);
+row('dtb-two-memories', 0, 'ok', source(), '/payloads/memory.bin --dtb');
 row('dtb-32-bit', 65, 'no #address-cells', tree(cells => 1), 'hello --dtb');
 
 # A device tree whose root has nothing but the sizes of its cells, and bootargs of any length.
@@ -227,7 +253,33 @@ sub tree {
 	my $root = pack('N*', 1, 0, @properties) . pack('N3 a*', 3, length($field{more} // ''), 0, $field{more} // '') . pack('N*', 2, 9);
 	my $strings = 56 + length $root;
 	my $size = $strings + length($field{names}) + $field{padding};
-	return pack('N10', 0xd00dfeed, $field{totalsize} // $size, 56, $field{strings} // $strings, 40,
+	my $map = $field{map_last} ? $size - 16 & ~7 : 40;
+	return pack('N10', 0xd00dfeed, $field{totalsize} // $size, 56, $field{strings} // $strings, $map,
 		$field{version}, 16, 0, length $field{names}, length $root) . "\0" x 16 . $root
 		. $field{names} . "\0" x $field{padding};
+}
+
+# A device tree with two nodes of memory, of which one has two ranges, and with reserved memory.
+sub source {
+	my %field = (memreserve => [], cells => 2, reg => '', @_);
+	my $child = $field{reg} ? "child\@0 { reg = /bits/ 64 <$field{reg}>; no-map; };" : '';
+	open my $dtc, '|-', "dtc -q -o $directory/source -" or die "dtc: $!\n";
+	print $dtc '/dts-v1/;', (map { "/memreserve/ $_;" } @{$field{memreserve}}), <<"END";
+		/ {
+			#address-cells = <2>;
+			#size-cells = <2>;
+			memory\@80000000 { device_type = "memory"; reg = <0 0x80000000 0 0x1000 1 0 0 0x1000>; };
+			ram { device_type = "memory"; reg = <2 0 0 0x1000>; linux,usable-memory = <2 0 0 0x1000>; };
+			reserved-memory {
+				#address-cells = <$field{cells}>;
+				#size-cells = <2>;
+				ranges;
+				$child
+			};
+		};
+END
+	close $dtc or die "dtc failed\n";
+	my $tree = read_file("$directory/source");
+	unlink "$directory/source";
+	return $tree;
 }

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tap.sh"
 
 hello='Hello from the guest, at EL1.
-Counter frequency 62500000 Hz, MIDR 0x411fd070, device tree at 0x40000000.'
+Counter frequency 62500000 Hz, MIDR 0x411fd070, device tree at 0x44000000.'
 
 boot
 is 'no argument: the screen shows what the guest says' "$stdout" "$hello"

@@ -103,6 +103,110 @@ static void test_users_tree(void **state)
 	assert_true(fdt_path_offset(tree, "/cpus") < 0);
 }
 
+/* A tree with this in its reserve map, and what `fill` puts into its root. */
+static void make_users_tree(unsigned entries, void (*fill)(void))
+{
+	assert_int_equal(fdt_create(base, sizeof base), 0);
+	for (unsigned i = 0; i < entries; i++)
+		assert_int_equal(fdt_add_reservemap_entry(base, 0x1000 * i, 0x800), 0);
+	assert_int_equal(fdt_finish_reservemap(base), 0);
+	assert_int_equal(fdt_begin_node(base, ""), 0);
+	fill();
+	assert_int_equal(fdt_end_node(base), 0);
+	assert_int_equal(fdt_finish(base), 0);
+}
+
+static void add_node(const char *name, const char *type, uint64_t start, uint64_t size)
+{
+	fdt64_t reg[] = { cpu_to_fdt64(start), cpu_to_fdt64(size) };
+
+	assert_int_equal(fdt_begin_node(base, name), 0);
+	if (type)
+		assert_int_equal(fdt_property_string(base, "device_type", type), 0);
+	assert_int_equal(fdt_property(base, "reg", reg, sizeof reg), 0);
+	assert_int_equal(fdt_end_node(base), 0);
+}
+
+static void fill_memories(void)
+{
+	add_node("memory@80000000", "memory", 0x80000000, 0x1000);
+	add_node("memory-controller@0", NULL, 0, 0);
+	add_node("memory", NULL, 0, 0);
+	add_node("ram", "memory", 0x90000000, 0x1000);
+	add_node("cpus", "cpu", 0, 0);
+}
+
+/* RAM is one range: a tree that says otherwise would have the guest use what is not there. */
+static void test_memory_nodes(void **state)
+{
+	struct fdt_values values = {
+		.memory_base = 0x40000000, .memory_size = 0x400000, .bootargs = "", .is_users = true
+	};
+	const fdt64_t *reg;
+	int size, node, nodes = 0;
+
+	(void)state;
+	make_users_tree(0, fill_memories);
+	size = fdt_build(tree, sizeof tree, base, &values);
+	assert_true(size > 0 && fdt_check_full(tree, (size_t)size) == 0);
+	reg = property("/memory@40000000", "reg", &size);
+	assert_int_equal(fdt64_ld(&reg[0]), 0x40000000);
+	assert_int_equal(fdt64_ld(&reg[1]), 0x400000);
+	fdt_for_each_subnode(node, tree, 0) nodes++;
+	assert_int_equal(nodes, 4); /* and chosen */
+	assert_true(fdt_path_offset(tree, "/memory-controller@0") > 0);
+	assert_true(fdt_path_offset(tree, "/cpus") > 0);
+}
+
+static unsigned children, cells;
+
+static void fill_reserved(void)
+{
+	assert_int_equal(fdt_begin_node(base, "reserved-memory"), 0);
+	assert_int_equal(fdt_property_u32(base, "#address-cells", cells), 0);
+	assert_int_equal(fdt_property_u32(base, "#size-cells", cells), 0);
+	for (unsigned i = 0; i < children; i++)
+		add_node("child", NULL, 0x40000000 + i, i == 1 ? ~0ull : 7);
+	assert_int_equal(fdt_begin_node(base, "without-reg"), 0);
+	assert_int_equal(fdt_end_node(base), 0);
+	assert_int_equal(fdt_end_node(base), 0);
+}
+
+static void fill_nothing(void)
+{
+}
+
+static void test_reserved(void **state)
+{
+	struct range ranges[FDT_MAX_RESERVED];
+
+	(void)state;
+	make_users_tree(0, fill_nothing);
+	assert_int_equal(fdt_reserved(base, ranges), 0);
+	cells = 2;
+	children = 2;
+	make_users_tree(2, fill_reserved);
+	assert_int_equal(fdt_reserved(base, ranges), 4);
+	assert_true(ranges[1].start == 0x1000 && ranges[1].end == 0x1800);
+	assert_true(ranges[2].start == 0x40000000 && ranges[2].end == 0x40000007);
+	assert_true(ranges[3].start == 0x40000001 && ranges[3].end == ~0ull); /* it would wrap */
+	make_users_tree(FDT_MAX_RESERVED - 2, fill_reserved);
+	assert_int_equal(fdt_reserved(base, ranges), FDT_MAX_RESERVED);
+	for (unsigned i = 0; i < 2; i++) {
+		make_users_tree(FDT_MAX_RESERVED - 1 + i, fill_reserved);
+		assert_int_equal(fdt_reserved(base, ranges), -FDT_ERR_NOSPACE);
+	}
+	make_users_tree(FDT_MAX_RESERVED + 1, fill_nothing);
+	assert_int_equal(fdt_reserved(base, ranges), -FDT_ERR_NOSPACE);
+	for (cells = 1; cells <= 3; cells += 2) {
+		make_users_tree(0, fill_reserved);
+		assert_int_equal(fdt_reserved(base, ranges), -FDT_ERR_BADNCELLS);
+	}
+	children = 0;
+	make_users_tree(1, fill_reserved);
+	assert_int_equal(fdt_reserved(base, ranges), 1);
+}
+
 static void test_pmu(void **state)
 {
 	struct fdt_values values = { .bootargs = "" };
@@ -150,8 +254,9 @@ static void test_broken_base(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),	    cmocka_unit_test(test_users_tree),
-		cmocka_unit_test(test_pmu),	    cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_values),	     cmocka_unit_test(test_users_tree),
+		cmocka_unit_test(test_memory_nodes), cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_pmu),	     cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_broken_base),
 	};
 

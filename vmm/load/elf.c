@@ -166,7 +166,7 @@ static struct placement elf_load(const struct payload *payload, const struct loa
 {
 	struct elf elf;
 	Elf64_Ehdr header = read_header(payload);
-	struct placement placement = { .end = GPA(0) };
+	struct placement placement = { .end = GPA(0), .tree_at_base = true };
 
 	read_segments(payload, &header, &elf);
 	check_overlap(payload, &elf);

@@ -32,6 +32,7 @@ struct load_target {
 struct placement {
 	gpa_t start, end; /* first byte in RAM, and one past the last that it uses; or equal */
 	gpa_t entry;
+	bool tree_at_base; /* the device tree belongs at the start of RAM, if that is free */
 };
 
 /* A kind of payload. The first whose `matches` says yes is taken. */

@@ -18,59 +18,80 @@
 #include <fcntl.h>
 #include <libfdt.h>
 
-#define PAGE 0x10000ull		  /* the largest a guest can have: nothing shares one */
-#define TREE_MOST (2u << 20)	  /* bytes (booting.rst, 2. Setup the device tree) */
-#define INITRD_SPAN (32ull << 30) /* from the start of RAM (booting.rst, 4.) */
-#define OLDEST_VERSION 17	  /* of a tree's format (Devicetree Specification, 5.2) */
+#define PAGE 0x1000ull		   /* what the initrd begins on; shared with nothing */
+#define TREE_ALIGN (2ull << 20)	   /* early kernels map the block of this size that it is in */
+#define TREE_MOST (2u << 20)	   /* bytes (booting.rst, 2. Setup the device tree) */
+#define INITRD_FROM (128ull << 20) /* from the start of RAM, at most */
+#define INITRD_SPAN (32ull << 30)  /* from the start of RAM (booting.rst, 4.) */
+#define OLDEST_VERSION 17	   /* of a tree's format (Devicetree Specification, 5.2) */
 
-struct range {
-	uint64_t start, end; /* guest-physical; equal: nothing */
-};
-
-/* RAM, and what is taken of it so far. */
+/* RAM, and what is taken of it so far: first the payload. */
 struct layout {
 	struct range ram;
-	struct range taken[3];
+	struct range taken[1 + FDT_MAX_RESERVED + 2];
 	unsigned count;
 };
 
-static bool is_free(const struct layout *layout, uint64_t start, uint64_t size)
+static uint64_t align_up(uint64_t value, uint64_t alignment)
 {
-	if (start < layout->ram.start || start > layout->ram.end || size > layout->ram.end - start)
-		return false;
-	for (unsigned i = 0; i < layout->count; i++)
-		if (start < ((layout->taken[i].end + PAGE - 1) & -PAGE) &&
-		    (layout->taken[i].start & -PAGE) < start + size)
-			return false;
-	return true;
+	return (value + alignment - 1) & -alignment;
 }
 
-/* Takes the start of RAM, where images made for `virt` that are no Linux look for their tree. */
-static bool take_base(struct layout *layout, uint64_t size, struct range *range)
+/* What has a page of this place; NULL if nothing has. */
+static const struct range *taken_at(const struct layout *layout, uint64_t start, uint64_t size)
 {
-	*range = (struct range){ layout->ram.start, layout->ram.start + size };
-	if (!is_free(layout, range->start, size))
+	for (unsigned i = 0; i < layout->count; i++) {
+		const struct range *taken = &layout->taken[i];
+
+		if (taken->start < taken->end && start < align_up(taken->end, PAGE) &&
+		    (taken->start & -PAGE) < start + size)
+			return taken;
+	}
+	return NULL;
+}
+
+static bool is_free(const struct layout *layout, uint64_t start, uint64_t size)
+{
+	return start >= layout->ram.start && start <= layout->ram.end &&
+	       size <= layout->ram.end - start && !taken_at(layout, start, size);
+}
+
+/* Takes this place if it is free. */
+static bool take(struct layout *layout, uint64_t start, uint64_t size, struct range *range)
+{
+	if (!is_free(layout, start, size))
 		return false;
+	*range = (struct range){ start, start + size };
 	layout->taken[layout->count++] = *range;
 	return true;
 }
 
-/* Takes the highest free place of this size, from the start of a page on; false if there is none.
- */
+/* Takes the first free place from here on; false if there is none. */
+static bool take_first(struct layout *layout, uint64_t from, uint64_t size, uint64_t alignment,
+		       struct range *range)
+{
+	uint64_t start = align_up(from, alignment);
+	const struct range *taken;
+
+	while (start <= layout->ram.end && (taken = taken_at(layout, start, size)))
+		start = align_up(taken->end, alignment);
+	return take(layout, start, size, range);
+}
+
+/* Takes the highest free place of this size; false if there is none. */
 static bool take_highest(struct layout *layout, uint64_t size, struct range *range)
 {
 	uint64_t best = 0;
 
 	for (unsigned i = 0; i <= layout->count; i++) {
-		uint64_t end = i == layout->count ? layout->ram.end : layout->taken[i].start;
+		uint64_t end =
+			i == layout->count ? layout->ram.end : layout->taken[i].start & -PAGE;
 		uint64_t start = (end - size) & -PAGE;
 
 		if (size <= end && start > best && is_free(layout, start, size))
 			best = start;
 	}
-	*range = (struct range){ best, best + size };
-	layout->taken[layout->count++] = *range;
-	return best != 0;
+	return take(layout, best, size, range);
 }
 
 /* Every CPU's name in the device tree. */
@@ -99,12 +120,13 @@ static uint32_t cells(const void *tree, const char *name)
 	return size == sizeof *value ? fdt32_ld(value) : 0;
 }
 
-/* The tree that is filled in: the user's. */
-static const void *open_tree(const struct options *options)
+/* Opens the tree that is filled in, the user's, and reads what it reserves. */
+static void open_tree(struct boot *boot, const char *name)
 {
 	struct payload file;
+	int reserved;
 
-	payload_open(&file, options->dtb);
+	payload_open(&file, name);
 	payload_copy(&file); /* libfdt is safe with what does not change under it */
 	if (fdt_check_full(file.data, file.size) != 0)
 		die(STATUS_PAYLOAD, "--dtb %.200s: is no whole device tree; make one with dtc",
@@ -116,39 +138,62 @@ static const void *open_tree(const struct options *options)
 		die(STATUS_PAYLOAD,
 		    "--dtb %.200s: has no #address-cells and #size-cells of 2; make it anew so",
 		    file.name);
-	return file.data;
+	reserved = fdt_reserved(file.data, boot->reserved);
+	if (reserved == -FDT_ERR_NOSPACE)
+		die(STATUS_PAYLOAD, "--dtb %.200s: reserves more than %u ranges; join some",
+		    file.name, FDT_MAX_RESERVED);
+	if (reserved < 0)
+		die(STATUS_PAYLOAD,
+		    "--dtb %.200s: /reserved-memory has no #address-cells and #size-cells of 2; "
+		    "make it anew so",
+		    file.name);
+	boot->reserved_count = (unsigned)reserved;
+	boot->tree = file.data;
 }
 
 void boot_open(struct boot *boot, const struct options *options)
 {
-	*boot = (struct boot){
-		.options = options,
-		.tree = options->dtb ? open_tree(options) : bundled_dtb,
-	};
+	*boot = (struct boot){ .options = options, .tree = bundled_dtb };
+	if (options->dtb)
+		open_tree(boot, options->dtb);
 	payload_open(&boot->payload, options->payload);
 	if (options->initrd)
 		payload_open(&boot->initrd, options->initrd);
 }
 
-/* Loads the initrd, if there is one, as high as it goes; its place goes to the values. */
-static void load_initrd(const struct payload *file, const struct machine *machine,
-			struct layout *layout, struct fdt_values *values)
+static const char *beside(const struct options *options)
 {
+	return options->dtb ? "what --dtb reserves and the payload" : "the payload";
+}
+
+/*
+ * Loads the initrd, if there is one, where QEMU's `virt` does: half of RAM up, or behind the
+ * payload; where it does not fit there, as high as it goes. Its place goes to the values. The tree
+ * is to be put from the address on that this returns.
+ */
+static uint64_t load_initrd(const struct boot *boot, const struct machine *machine,
+			    struct layout *layout, struct fdt_values *values)
+{
+	const struct payload *file = &boot->initrd;
+	uint64_t half = machine->memory.size / 2;
+	uint64_t from = RAM_BASE + (half < INITRD_FROM ? half : INITRD_FROM);
 	struct range range;
 
+	if (from < layout->taken[0].end)
+		from = layout->taken[0].end;
 	if (file->size == 0)
-		return;
-	if (layout->ram.end - layout->ram.start > INITRD_SPAN)
-		layout->ram.end = layout->ram.start + INITRD_SPAN;
-	if (!take_highest(layout, file->size, &range))
+		return from;
+	if (!take_first(layout, from, file->size, PAGE, &range) &&
+	    !take_highest(layout, file->size, &range))
 		die(STATUS_PAYLOAD,
-		    "--initrd %.200s: %lu bytes do not fit into %lu MiB of RAM beside the payload "
-		    "at %#lx to %#lx; give more --memory",
-		    file->name, file->size, machine->memory.size >> 20, layout->taken[0].start,
-		    layout->taken[0].end);
+		    "--initrd %.200s: %lu bytes do not fit into %lu MiB of RAM beside %s at %#lx "
+		    "to %#lx; give more --memory",
+		    file->name, file->size, machine->memory.size >> 20, beside(boot->options),
+		    layout->taken[0].start, layout->taken[0].end);
 	payload_put_all(file, memory_at(&machine->memory, GPA(range.start), file->size));
 	values->initrd_start = range.start;
 	values->initrd_end = range.end;
+	return range.end;
 }
 
 /* Bytes that the tree may come to have; it is packed to what it needs in the end. */
@@ -167,9 +212,30 @@ static uint64_t tree_room(const struct boot *boot, const struct machine *machine
 	return room;
 }
 
-/* Builds the tree, and with it loads the initrd whose place it names. */
+/*
+ * Takes the tree's place, which is QEMU's: behind the initrd, but the start of RAM for an ELF.
+ * Where that is not free the other, and else any.
+ */
+static struct range place_tree(const struct boot *boot, const struct machine *machine,
+			       struct layout *layout, uint64_t from, bool at_base)
+{
+	uint64_t room = tree_room(boot, machine);
+	struct range range;
+
+	if (!(at_base && take(layout, RAM_BASE, room, &range)) &&
+	    !take_first(layout, from, room, TREE_ALIGN, &range) &&
+	    !take(layout, RAM_BASE, room, &range) && !take_highest(layout, room, &range))
+		die(STATUS_PAYLOAD,
+		    "%lu bytes of device tree do not fit into %lu MiB of RAM beside %s at %#lx to "
+		    "%#lx; give more --memory",
+		    room, machine->memory.size >> 20, beside(boot->options), layout->taken[0].start,
+		    layout->taken[0].end);
+	return range;
+}
+
+/* Loads the initrd, and the tree that names its place. */
 static struct range load_tree(const struct boot *boot, const struct machine *machine,
-			      struct layout *layout)
+			      struct layout *layout, bool at_base)
 {
 	const struct options *options = boot->options;
 	uint32_t affinities[FDT_MOST_CPUS];
@@ -183,24 +249,23 @@ static struct range load_tree(const struct boot *boot, const struct machine *mac
 		.has_pmu = machine->features.pmu,
 		.is_users = options->dtb != NULL,
 	};
-	uint64_t room = tree_room(boot, machine);
-	struct range range;
+	uint64_t from = load_initrd(boot, machine, layout, &values);
+	struct range range = place_tree(boot, machine, layout, from, at_base);
+	uint64_t room = range.end - range.start;
+	void *tree = memory_at(&machine->memory, GPA(range.start), room);
 	int result;
 
-	if (!take_base(layout, room, &range) && !take_highest(layout, room, &range))
-		die(STATUS_PAYLOAD,
-		    "%lu bytes of device tree do not fit into %lu MiB of RAM beside the payload at "
-		    "%#lx to %#lx; give more --memory",
-		    room, machine->memory.size >> 20, layout->taken[0].start, layout->taken[0].end);
-	load_initrd(&boot->initrd, machine, layout, &values);
+	memory_use_small_pages(&machine->memory, GPA(range.start));
 	read_affinities(machine, affinities);
 	read_seed(values.seed, sizeof values.seed);
-	result = fdt_build(memory_at(&machine->memory, GPA(range.start), room), room, boot->tree,
-			   &values);
+	result = fdt_build(tree, room, boot->tree, &values);
 	if (result < 0)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_INTERNAL,
 		    "device tree: libfdt's error %d; make it anew with dtc", -result);
 	range.end = range.start + (uint64_t)result;
+	/* Images made for `virt` that are no Linux look there, whatever x0 says. */
+	if (is_free(layout, RAM_BASE, (uint64_t)result))
+		memcpy(machine->memory.host, tree, (uint64_t)result);
 	return range;
 }
 
@@ -214,6 +279,25 @@ static void dump_tree(const char *name, const void *tree, uint64_t size)
 	sys_close(fd);
 }
 
+/* All of RAM that an initrd may lie in; what the payload and the user's tree want of it is taken.
+ */
+static void start_layout(struct layout *layout, const struct boot *boot,
+			 const struct machine *machine, const struct placement *placement)
+{
+	uint64_t size = machine->memory.size < INITRD_SPAN ? machine->memory.size : INITRD_SPAN;
+
+	layout->ram = (struct range){ RAM_BASE, RAM_BASE + size };
+	layout->taken[0] = (struct range){ placement->start.address, placement->end.address };
+	layout->count = 1;
+	for (unsigned i = 0; i < boot->reserved_count; i++) {
+		struct range range = boot->reserved[i];
+
+		if (range.end > layout->ram.end)
+			range.end = layout->ram.end;
+		layout->taken[layout->count++] = range;
+	}
+}
+
 void boot_load(const struct boot *boot, struct machine *machine)
 {
 	const char *dump = boot->options->dump_dtb;
@@ -223,13 +307,11 @@ void boot_load(const struct boot *boot, struct machine *machine)
 		.mmfr0 = vcpu_memory_features(&machine->run.vcpus[0]),
 	};
 	struct placement placement = payload_load(&boot->payload, &target);
-	struct layout layout = {
-		.ram = { RAM_BASE, RAM_BASE + machine->memory.size },
-		.taken = { { placement.start.address, placement.end.address } },
-		.count = 1,
-	};
-	struct range tree = load_tree(boot, machine, &layout);
+	struct layout layout;
+	struct range tree;
 
+	start_layout(&layout, boot, machine, &placement);
+	tree = load_tree(boot, machine, &layout, placement.tree_at_base);
 	if (dump)
 		dump_tree(dump, memory_at(&machine->memory, GPA(tree.start), tree.end - tree.start),
 			  tree.end - tree.start);

@@ -57,12 +57,80 @@ static int describe_cpus(void *tree, const struct fdt_values *values)
 	return result;
 }
 
+/* Devicetree Specification, 3.4: by its type; trees of old may have only the name. */
+static bool is_memory(const void *tree, int node)
+{
+	int length;
+	const char *name = fdt_get_name(tree, node, &length);
+	const char *type = fdt_getprop(tree, node, "device_type", &length);
+
+	return (strncmp(name, "memory", 6) == 0 && (name[6] == '\0' || name[6] == '@')) ||
+	       (type && length == sizeof "memory" && memcmp(type, "memory", sizeof "memory") == 0);
+}
+
+/* Takes the user's memory nodes out. They leave NOPs behind, so that it takes no longer for many.
+ */
+static void forget_memory(void *tree)
+{
+	int next;
+
+	for (int node = fdt_first_subnode(tree, 0); node >= 0; node = next) {
+		next = fdt_next_subnode(tree, node);
+		if (is_memory(tree, node))
+			(void)fdt_nop_node(tree, node);
+	}
+}
+
+/* Adds a range; false if there are too many. */
+static bool reserve(struct range *ranges, int *count, uint64_t start, uint64_t size)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(start, size, &end))
+		end = ~0ull;
+	if (*count == FDT_MAX_RESERVED)
+		return false;
+	ranges[(*count)++] = (struct range){ start, end };
+	return true;
+}
+
+int fdt_reserved(const void *tree, struct range *ranges)
+{
+	int parent = fdt_path_offset(tree, "/reserved-memory");
+	int count = 0, node, size;
+
+	for (int i = 0; i < fdt_num_mem_rsv(tree); i++) {
+		uint64_t start, length;
+
+		(void)fdt_get_mem_rsv(tree, i, &start, &length);
+		if (!reserve(ranges, &count, start, length))
+			return -FDT_ERR_NOSPACE;
+	}
+	if (parent < 0)
+		return count;
+	fdt_for_each_subnode(node, tree, parent)
+	{
+		const fdt64_t *reg = fdt_getprop(tree, node, "reg", &size);
+
+		if (reg &&
+		    (fdt_address_cells(tree, parent) != 2 || fdt_size_cells(tree, parent) != 2))
+			return -FDT_ERR_BADNCELLS;
+		for (; reg && size >= (int)(2 * sizeof *reg); size -= 2 * sizeof *reg, reg += 2)
+			if (!reserve(ranges, &count, fdt64_ld(&reg[0]), fdt64_ld(&reg[1])))
+				return -FDT_ERR_NOSPACE;
+	}
+	return count;
+}
+
 size_t fdt_used(const void *tree)
 {
 	size_t structure = fdt_off_dt_struct(tree) + fdt_size_dt_struct(tree);
 	size_t strings = fdt_off_dt_strings(tree) + fdt_size_dt_strings(tree);
+	size_t reserved = fdt_off_mem_rsvmap(tree) +
+			  ((size_t)fdt_num_mem_rsv(tree) + 1) * sizeof(struct fdt_reserve_entry);
+	size_t end = structure > strings ? structure : strings;
 
-	return structure > strings ? structure : strings;
+	return end > reserved ? end : reserved;
 }
 
 int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *values)
@@ -85,8 +153,8 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 		size_t size;
 		bool left_out;
 	} properties[] = {
-		{ "/memory", "reg", memory, sizeof memory, false },
-		{ "/memory", "device_type", "memory", sizeof "memory", false },
+		{ "/memory@40000000", "reg", memory, sizeof memory, false },
+		{ "/memory@40000000", "device_type", "memory", sizeof "memory", !values->is_users },
 		{ "/intc", "compatible", "arm,gic-v3", sizeof "arm,gic-v3", keep_gic },
 		{ "/intc", "reg", gicv3, sizeof gicv3, keep_gic },
 		{ "/chosen", "linux,initrd-start", &start, sizeof start, start == end },
@@ -97,8 +165,8 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 		{ "/chosen", "bootargs", values->bootargs, strlen(values->bootargs) + 1,
 		  values->is_users && !*values->bootargs },
 	};
-	size_t used = fdt_used(base);
 	int result = fdt_check_header(base);
+	size_t used = result == 0 ? fdt_used(base) : 0;
 
 	if (result == 0 && used > room)
 		result = -FDT_ERR_NOSPACE;
@@ -107,6 +175,8 @@ int fdt_build(void *to, size_t room, const void *base, const struct fdt_values *
 		fdt_set_totalsize(to, (uint32_t)used);
 		result = fdt_open_into(to, to, (int)room);
 	}
+	if (result == 0 && values->is_users)
+		forget_memory(to);
 	for (size_t i = 0; result == 0 && i < sizeof properties / sizeof *properties; i++) {
 		if (properties[i].left_out)
 			continue;

@@ -26,11 +26,17 @@ void memory_create(struct guest_memory *memory, gpa_t base, uint64_t size)
 	memory->size = size;
 	memory->mapping = (void *)mapping;
 	memory->host = (uint8_t *)(((uint64_t)mapping + BLOCK - 1) & -BLOCK);
-	/* Fewer faults, and blocks at stage 2; but not for the first one: the host clears it before
-	 * a small payload or the device tree comes there, and most guests touch little else of it.
-	 * A host that cannot do that says so, and it is no loss. */
-	(void)sys_madvise((uintptr_t)memory->host, BLOCK, MADV_NOHUGEPAGE);
+	/* Fewer faults, and blocks at stage 2; but not for the first one, where a small payload or
+	 * the device tree comes. A host that cannot do that says so, and it is no loss. */
+	memory_use_small_pages(memory, base);
 	(void)sys_madvise((uintptr_t)memory->host + BLOCK, size - BLOCK, MADV_HUGEPAGE);
+}
+
+void memory_use_small_pages(const struct guest_memory *memory, gpa_t at)
+{
+	uint64_t offset = (at.address - memory->base.address) & -BLOCK;
+
+	(void)sys_madvise((uintptr_t)memory->host + offset, BLOCK, MADV_NOHUGEPAGE);
 }
 
 void memory_destroy(struct guest_memory *memory)

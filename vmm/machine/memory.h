@@ -24,6 +24,10 @@ struct guest_memory {
 /* Maps size bytes, not touched before the guest touches them. Dies if the host has not that much.
  */
 void memory_create(struct guest_memory *memory, gpa_t base, uint64_t size);
+
+/* The block of 2 MiB that this address in RAM is in gets no huge page, which the host would clear
+ * whole: for the little that is put there before the guest runs, and that most guests leave be. */
+void memory_use_small_pages(const struct guest_memory *memory, gpa_t at);
 void memory_destroy(struct guest_memory *memory);
 
 /*
