@@ -209,7 +209,10 @@ static size_t read_mappings(pid_t process, struct mapping *mappings)
 	return count;
 }
 
-/* The guest's RAM ends with the largest mapping; the payload may lie in it as one of its own. */
+/*
+ * The guest's RAM ends with the largest mapping, the last of several; the payload, or what has
+ * small pages in it, may be one of its own.
+ */
 static void measure_memory(char **command, volatile uint64_t *before)
 {
 	static struct mapping mappings[MOST_MAPPINGS];
@@ -225,7 +228,7 @@ static void measure_memory(char **command, volatile uint64_t *before)
 	count = read_mappings(child, mappings);
 	kill(child, SIGKILL);
 	for (size_t i = 0; i < count; i++)
-		if (mappings[i].to - mappings[i].from > largest->to - largest->from)
+		if (mappings[i].to - mappings[i].from >= largest->to - largest->from)
 			largest = &mappings[i];
 	for (size_t i = 0; i < count; i++)
 		if (mappings[i].from < largest->to - ram || mappings[i].to > largest->to)
