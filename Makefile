@@ -31,8 +31,8 @@ MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
 LOAD := elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
-CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair place print reset rtc silence smp spin status \
-	storm timer uart
+CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair place poll print reset rtc silence smp \
+	spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \

@@ -30,10 +30,7 @@
 #define FR_TXFE 0x080
 #define FR_RI 0x100
 /* DR, 3.3.1: errors of the byte */
-#define DR_FE 0x100
-#define DR_BE 0x400
 #define DR_OE 0x800
-#define DR_BREAK (DR_BE | DR_FE) /* a break is a byte of zero without a stop bit */
 /* LCR_H, 3.3.7 */
 #define LCR_BRK 0x01
 #define LCR_FEN 0x10
@@ -119,8 +116,11 @@ static unsigned depth(const struct pl011 *uart)
 
 static uint16_t flags(const struct pl011 *uart)
 {
-	return uart->modem | (uart->blocked ? FR_TXFF | FR_BUSY : FR_TXFE) |
-	       (uart->count == 0 ? FR_RXFE : 0) | (uart->count == depth(uart) ? FR_RXFF : 0);
+	unsigned full = depth(uart);
+
+	return uart->modem | (uart->blocked || uart->tx.count ? FR_BUSY : FR_TXFE) |
+	       (uart->blocked || uart->tx.count == full ? FR_TXFF : 0) |
+	       (uart->rx.count == 0 ? FR_RXFE : 0) | (uart->rx.count == full ? FR_RXFF : 0);
 }
 
 /* What a read gives, without what else it does. */
@@ -130,7 +130,8 @@ static uint16_t look(const struct pl011 *uart, const struct reg *reg)
 	case STORED:
 		return uart->stored[reg->stored];
 	case DATA:
-		return (uart->count ? uart->fifo[uart->first] : 0) | (uart->overrun ? DR_OE : 0);
+		return (uart->rx.count ? uart->rx.symbols[uart->rx.first] : 0) |
+		       (uart->overrun ? DR_OE : 0);
 	case ERRORS:
 		return uart->errors;
 	case FLAGS:
@@ -167,10 +168,13 @@ void pl011_show(struct pl011 *uart, uint32_t *page)
 		show(uart, IDENTIFICATION + 4 * i, identification[i].reset);
 }
 
-/* A read of DR leaves in RSR what was wrong with its byte: nothing if there is none. */
+/*
+ * A read of DR leaves in RSR what was wrong with its byte: nothing if there is none. While input
+ * waits, reads are counted.
+ */
 bool pl011_is_still(const struct pl011 *uart)
 {
-	return uart->count == 0 && !(uart->errors & ~(DR_OE >> 8));
+	return uart->rx.count == 0 && !uart->offered && !(uart->errors & ~(DR_OE >> 8));
 }
 
 /* As long as the FIFO is empty all the time, TX, once raised, stays so until ICR. */
@@ -200,27 +204,93 @@ static void update(struct pl011 *uart)
 	irq_line_set(&uart->irq, masked != 0);
 }
 
+/* ---- input ---- */
+
+/*
+ * Input waits at the other end of the line until the guest listens: a driver may empty the FIFO
+ * when it opens the port (Linux does), and what was typed or piped before that is lost then.
+ *
+ * A guest listens while RX or RT is unmasked, once one of them was so for SETTLE_NS: Linux unmasks
+ * both for a moment before it empties the FIFO. That this is over is kept, so that a driver that
+ * masks them while it handles an interrupt is not slowed down, until it closes the port: it then
+ * switches the FIFOs off while both are masked.
+ *
+ * Or it polls: POLLS reads of FR, RIS or an empty DR without a write in between. One that polls FR
+ * to send reads it at most twice between two writes (Linux's earlycon: for BUSY after a byte, for
+ * TXFF before the next), or sees TXFF. It gets one byte at a time, which comes just before the read
+ * that shows it: nothing is left in the FIFO when what it has loaded empties that.
+ *
+ * Once it has taken a byte, two reads do, until the next driver sets up the UART: one that looks
+ * for a key now and then while it prints (U-Boot, for Ctrl-C) shall see it. Two and not one, so
+ * that a loop that empties the FIFO ends. Until then a guest that looks for a key only between
+ * bytes that it prints cannot be told from one that only prints, and gets no input.
+ */
+#define SETTLE_NS 100000000
+#define POLLS 4
+
+static bool is_unmasked(uint16_t imsc)
+{
+	return imsc & (INT_RX | INT_RT);
+}
+
+unsigned pl011_room(const struct pl011 *uart)
+{
+	/* With the receiver off (RXE) QEMU's receives all the same, and so must ours. */
+	if (uart->stored[PL011_CR] & CR_LBE || uart->listens != PL011_SETTLED ||
+	    !is_unmasked(uart->stored[PL011_IMSC]))
+		return 0;
+	return depth(uart) - uart->rx.count;
+}
+
+static void start_polls(struct pl011 *uart)
+{
+	uart->polls = uart->has_polled ? POLLS - 2 : 0;
+}
+
+static void tell_if_empty(struct pl011 *uart)
+{
+	if (uart->offered && uart->rx.count == 0 && pl011_room(uart))
+		uart->empty(uart->line, 0);
+}
+
+/* Before a read by which a guest may look for input. One that looks at RIS may wait for RX. */
+static void poll(struct pl011 *uart, bool raw)
+{
+	if (uart->rx.count || uart->blocked || uart->stored[PL011_CR] & CR_LBE)
+		return;
+	if (uart->polls < POLLS)
+		uart->polls++;
+	if (uart->polls == POLLS)
+		uart->empty(uart->line, raw ? depth(uart) : 1);
+}
+
 /* ---- receiving ---- */
 
-/* Bytes that raise RX (3.3.9): an eighth, a quarter, half, three quarters, seven eighths. */
+/* Bytes of a FIFO that are a trigger level (3.3.9); the last three are reserved. */
+static unsigned trigger(unsigned level)
+{
+	static const uint8_t eighths[] = { 1, 2, 4, 6, 7, 7, 7, 7 };
+
+	return PL011_FIFO / 8 * eighths[level];
+}
+
 static unsigned receive_trigger(const struct pl011 *uart)
 {
-	static const uint8_t eighths[] = {
-		1, 2, 4, 6, 7, 7, 7, 7
-	}; /* the last three are reserved */
-
-	return depth(uart) == 1 ? 1 : PL011_FIFO / 8 * eighths[uart->stored[PL011_IFLS] >> 3];
+	return depth(uart) == 1 ? 1 : trigger(uart->stored[PL011_IFLS] >> 3);
 }
 
 /*
  * Bytes that wait are announced by RT when none has come for 32 bit times (2.8.4): a byte has 16
  * clocks times the divisor a bit. A divisor of zero is no rate at all; then RT comes at once.
+ * The timer has another use before the guest listens, and RT comes with that.
  */
 static void start_timeout(struct pl011 *uart)
 {
 	uint64_t clocks = 32ull * 16 * uart->divisor / 64;
 
-	timer_line_set(&uart->timer, uart->count ? clocks * 1000000000 / uart->clock : TIMER_OFF);
+	if (uart->listens != PL011_SETTLING)
+		timer_line_set(&uart->timer,
+			       uart->rx.count ? clocks * 1000000000 / uart->clock : TIMER_OFF);
 }
 
 /*
@@ -232,76 +302,112 @@ static void update_receive(struct pl011 *uart)
 {
 	bool is_alone = (uart->stored[PL011_IMSC] & (INT_RX | INT_RT)) == INT_RX;
 
-	if (uart->count >= receive_trigger(uart) || (is_alone && uart->raw & INT_RT && uart->count))
+	if (uart->rx.count >= receive_trigger(uart) ||
+	    (is_alone && uart->raw & INT_RT && uart->rx.count))
 		uart->raw |= INT_RX;
 	else
 		uart->raw &= (uint16_t)~INT_RX;
-	if (uart->count == 0) {
+	if (uart->rx.count == 0) {
 		uart->raw &= (uint16_t)~INT_RT;
 		start_timeout(uart);
 	}
 }
 
-/* A byte reaches the receiver, by the line or by the loop back. */
-static void push(struct pl011 *uart, uint16_t byte)
+static void append(struct pl011_fifo *fifo, uint16_t symbol)
 {
-	if (uart->count == depth(uart)) {
+	fifo->symbols[(fifo->first + fifo->count++) % PL011_FIFO] = symbol;
+}
+
+static uint16_t take(struct pl011_fifo *fifo)
+{
+	uint16_t symbol = fifo->symbols[fifo->first];
+
+	fifo->first = (fifo->first + 1) % PL011_FIFO;
+	fifo->count--;
+	return symbol;
+}
+
+/* A symbol reaches the receiver, by the line or by the loop back. */
+static void push(struct pl011 *uart, uint16_t symbol)
+{
+	if (uart->rx.count == depth(uart)) {
 		uart->overrun = true;
 		uart->errors |= DR_OE >> 8;
 		uart->raw |= INT_OE;
 		return;
 	}
 	uart->overrun = false;
-	uart->fifo[(uart->first + uart->count++) % PL011_FIFO] = byte;
+	append(&uart->rx, symbol);
 	/* FE, PE and BE stand in the same order in DR and in RIS. */
-	uart->raw |= (uint16_t)((byte >> 8 & 7) * INT_FE);
+	uart->raw |= (uint16_t)((symbol >> 8 & 7) * INT_FE);
 }
 
-/* After the last of the bytes that came together. */
+/* After the last of the symbols that came together. */
 static void pushed(struct pl011 *uart)
 {
 	update_receive(uart);
 	start_timeout(uart);
 }
 
-static void tell_if_empty(struct pl011 *uart, bool seen)
+static unsigned transmit_trigger(const struct pl011 *uart)
 {
-	if (uart->count == 0 && pl011_room(uart))
-		uart->empty(uart->line, seen);
+	return depth(uart) == 1 ? 0 : trigger(uart->stored[PL011_IFLS] & 7);
+}
+
+/*
+ * In loopback the receiver's room is the transmitter's: what finds none waits in the transmit FIFO,
+ * whose level raises TX as it falls to the trigger (2.8.2). With the receiver off it is gone.
+ */
+static void loop_back(struct pl011 *uart)
+{
+	bool receives = uart->stored[PL011_CR] & CR_RXE;
+	unsigned before = uart->tx.count;
+
+	while (uart->tx.count && (!receives || uart->rx.count < depth(uart))) {
+		uint16_t symbol = take(&uart->tx);
+
+		if (receives)
+			push(uart, symbol);
+	}
+	if (uart->tx.count == before)
+		return;
+	pushed(uart);
+	if (uart->tx.count <= transmit_trigger(uart) && !uart->blocked)
+		uart->raw |= INT_TX;
+}
+
+/* Into the transmit FIFO, in loopback. A full one takes nothing: FR says so. */
+static void send_back(struct pl011 *uart, uint16_t symbol)
+{
+	if (uart->tx.count < depth(uart))
+		append(&uart->tx, symbol);
+	loop_back(uart);
+	if (uart->tx.count > transmit_trigger(uart))
+		uart->raw &= (uint16_t)~INT_TX;
 }
 
 static void pop(struct pl011 *uart)
 {
-	uint16_t byte = 0;
+	uint16_t symbol = uart->rx.count ? take(&uart->rx) : 0;
 
-	if (uart->count) {
-		byte = uart->fifo[uart->first];
-		uart->first = (uart->first + 1) % PL011_FIFO;
-		uart->count--;
+	uart->errors = (uint16_t)((uart->errors & DR_OE >> 8) | symbol >> 8);
+	if (uart->polls == POLLS) {
+		uart->has_polled = true;
+		start_polls(uart);
 	}
-	uart->errors = (uint16_t)((uart->errors & DR_OE >> 8) | byte >> 8);
 	update_receive(uart);
-	tell_if_empty(uart, false);
+	if (uart->tx.count)
+		loop_back(uart);
+	tell_if_empty(uart);
 }
 
-unsigned pl011_room(const struct pl011 *uart)
-{
-	/* With the receiver off (RXE) QEMU's receives all the same, and so must ours. */
-	return uart->stored[PL011_CR] & CR_LBE ? 0 : depth(uart) - uart->count;
-}
-
-void pl011_receive(struct pl011 *uart, const uint8_t *bytes, unsigned count)
+void pl011_receive(struct pl011 *uart, const uint16_t *symbols, unsigned count, bool more)
 {
 	for (unsigned i = 0; i < count; i++)
-		push(uart, bytes[i]);
-	pushed(uart);
-	update(uart);
-}
-
-void pl011_receive_break(struct pl011 *uart)
-{
-	push(uart, DR_BREAK);
-	pushed(uart);
+		push(uart, symbols[i]);
+	if (count)
+		pushed(uart);
+	uart->offered = more;
 	update(uart);
 }
 
@@ -309,24 +415,17 @@ static void pl011_expire(void *device)
 {
 	struct pl011 *uart = device;
 
-	if (uart->count)
+	if (uart->listens == PL011_SETTLING)
+		uart->listens = PL011_SETTLED;
+	if (uart->rx.count)
 		uart->raw |= INT_RT;
 	update_receive(uart);
 	update(uart);
+	if (uart->offered && pl011_room(uart))
+		uart->empty(uart->line, pl011_room(uart));
 }
 
 /* ---- transmitting ---- */
-
-/* What is sent in loopback is received, if the receiver is on. */
-static void loop_back(struct pl011 *uart, uint16_t byte)
-{
-	uint16_t on = CR_LBE | CR_RXE;
-
-	if ((uart->stored[PL011_CR] & on) != on)
-		return;
-	push(uart, byte);
-	pushed(uart);
-}
 
 /*
  * The FIFO empties at once: that is a passage through the trigger level, which raises TX (2.8.2).
@@ -334,15 +433,29 @@ static void loop_back(struct pl011 *uart, uint16_t byte)
  */
 static void transmit(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 {
-	if (uart->stored[PL011_CR] & CR_LBE)
+	start_polls(uart);
+	if (uart->stored[PL011_CR] & CR_LBE) {
 		while (count--)
-			loop_back(uart, *bytes++);
-	else
-		uart->blocked = !uart->transmit(uart->line, bytes, count);
+			send_back(uart, *bytes++);
+		return;
+	}
+	uart->blocked = !uart->transmit(uart->line, bytes, count);
 	if (uart->blocked)
 		uart->raw &= (uint16_t)~INT_TX;
 	else
 		uart->raw |= INT_TX;
+}
+
+/* The loop is open again: what waited for the receiver goes out. */
+static void send_waiting(struct pl011 *uart)
+{
+	while (uart->tx.count) {
+		uint16_t symbol = take(&uart->tx);
+
+		uart->sent = (uint8_t)symbol;
+		if (symbol != PL011_BREAK)
+			transmit(uart, &uart->sent, 1);
+	}
 }
 
 void pl011_send(struct pl011 *uart, const uint8_t *bytes, unsigned count)
@@ -392,19 +505,37 @@ static void update_modem(struct pl011 *uart)
 
 /*
  * LCR_H: puts the divisor in force; switching the FIFOs off empties them; a break may come back. On
- * QEMU's, switching them on loses the byte that is there, too: here what was typed before a guest
- * sets up its UART stays.
+ * QEMU's, switching them on loses the byte that is there, too: here it stays.
  */
 static void line_control(struct pl011 *uart, uint16_t before)
 {
 	uint16_t now = uart->stored[PL011_LCR_H];
 
 	uart->divisor = uart->stored[PL011_IBRD] * 64u + uart->stored[PL011_FBRD];
-	if (before & ~now & LCR_FEN)
-		uart->count = 0;
+	if (before & ~now & LCR_FEN) {
+		if (uart->tx.count)
+			uart->raw |= INT_TX;
+		uart->rx.count = uart->tx.count = 0;
+		if (!is_unmasked(uart->stored[PL011_IMSC]))
+			uart->listens = PL011_DEAF;
+	}
 	update_receive(uart);
-	if (now & ~before & LCR_BRK)
-		loop_back(uart, DR_BREAK);
+	if (now & ~before & LCR_BRK && uart->stored[PL011_CR] & CR_LBE)
+		send_back(uart, PL011_BREAK);
+}
+
+/* IMSC: see "input". */
+static void mask(struct pl011 *uart)
+{
+	bool unmasked = is_unmasked(uart->stored[PL011_IMSC]);
+
+	if (unmasked && uart->listens == PL011_DEAF) {
+		uart->listens = PL011_SETTLING;
+		timer_line_set(&uart->timer, SETTLE_NS);
+	} else if (!unmasked && uart->listens == PL011_SETTLING) {
+		uart->listens = PL011_DEAF;
+		start_timeout(uart);
+	}
 }
 
 static void store(struct pl011 *uart, enum pl011_register which, uint16_t value)
@@ -418,32 +549,50 @@ static void store(struct pl011 *uart, enum pl011_register which, uint16_t value)
 		break;
 	case PL011_CR:
 		update_modem(uart);
+		if (!(value & CR_LBE))
+			send_waiting(uart);
+		break;
+	case PL011_IMSC:
+		mask(uart);
+		update_receive(uart);
 		break;
 	case PL011_IFLS:
-	case PL011_IMSC:
 		update_receive(uart);
 		break;
 	default:
-		break;
+		return;
 	}
-	if (which == PL011_CR || which == PL011_LCR_H)
-		tell_if_empty(uart, false);
+	loop_back(uart);
+	tell_if_empty(uart);
 }
 
 /* An interrupt whose cause still stands comes again: with the next byte, or when none comes. */
 static void clear_interrupts(struct pl011 *uart, uint16_t which)
 {
 	uart->raw &= (uint16_t)~which;
-	if (which & (INT_RX | INT_RT) && uart->count)
+	if (which & (INT_RX | INT_RT) && uart->rx.count)
 		start_timeout(uart);
+}
+
+/* FR was read with nothing to read. Input that may come comes behind it: it ends a driver's loop.
+ */
+static void look_in_vain(struct pl011 *uart)
+{
+	if (!uart->offered)
+		uart->idle(uart->line);
+	else if (pl011_room(uart))
+		uart->empty(uart->line, pl011_room(uart));
 }
 
 static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
 {
-	uint64_t value = look(uart, reg);
+	uint64_t value;
 
-	if (reg->kind == FLAGS) {
-		tell_if_empty(uart, true);
+	if (uart->offered && (reg->kind == FLAGS || reg->kind == RAW || reg->kind == DATA))
+		poll(uart, reg->kind == RAW);
+	value = look(uart, reg);
+	if (reg->kind == FLAGS && value & FR_RXFE) {
+		look_in_vain(uart);
 	} else if (reg->kind == DATA) {
 		pop(uart);
 		update(uart);
@@ -454,6 +603,9 @@ static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
 static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t value)
 {
 	value &= reg->mask;
+	if (reg->kind == STORED)
+		uart->has_polled = false;
+	start_polls(uart);
 	switch (reg->kind) {
 	case STORED:
 		store(uart, reg->stored, value);
@@ -503,8 +655,10 @@ static void pl011_reset(void *device)
 			uart->stored[registers[i].stored] = registers[i].reset;
 	uart->raw = uart->errors = uart->modem = 0;
 	uart->divisor = 0;
-	uart->first = uart->count = 0;
-	uart->overrun = uart->blocked = false;
+	uart->rx.first = uart->rx.count = uart->tx.first = uart->tx.count = 0;
+	uart->polls = 0;
+	uart->listens = PL011_DEAF;
+	uart->has_polled = uart->overrun = uart->blocked = uart->offered = false;
 	timer_line_set(&uart->timer, TIMER_OFF);
 	update(uart);
 }
@@ -515,9 +669,15 @@ static const struct field fields[] = {
 	{ FIELD(struct pl011, errors, 0xf) },
 	{ FIELD(struct pl011, modem, FR_CTS | FR_DSR | FR_DCD | FR_RI) },
 	{ FIELD(struct pl011, divisor, UINT16_MAX * 64 + 63) },
-	{ ARRAY_FIELD(struct pl011, fifo, 0xfff) },
-	{ FIELD(struct pl011, first, PL011_FIFO - 1) },
-	{ FIELD(struct pl011, count, PL011_FIFO) },
+	{ ARRAY_FIELD(struct pl011, rx.symbols, 0xfff) },
+	{ FIELD(struct pl011, rx.first, PL011_FIFO - 1) },
+	{ FIELD(struct pl011, rx.count, PL011_FIFO) },
+	{ ARRAY_FIELD(struct pl011, tx.symbols, 0xfff) },
+	{ FIELD(struct pl011, tx.first, PL011_FIFO - 1) },
+	{ FIELD(struct pl011, tx.count, PL011_FIFO) },
+	{ FIELD(struct pl011, polls, POLLS) },
+	{ FIELD(struct pl011, has_polled, 1) },
+	{ FIELD(struct pl011, listens, PL011_SETTLED) },
 	{ FIELD(struct pl011, overrun, 1) },
 	{ FIELD(struct pl011, blocked, 1) },
 	{ .name = NULL },
@@ -527,7 +687,11 @@ static bool pl011_loaded(void *device)
 {
 	struct pl011 *uart = device;
 
-	if (uart->count > depth(uart))
+	if (uart->rx.count > depth(uart) || uart->tx.count > depth(uart))
+		return false;
+	if (uart->tx.count && (!(uart->stored[PL011_CR] & CR_LBE) || uart->rx.count < depth(uart)))
+		return false;
+	if (uart->listens == PL011_SETTLING && !is_unmasked(uart->stored[PL011_IMSC]))
 		return false;
 	irq_line_restore(&uart->irq, uart->raw & uart->stored[PL011_IMSC]);
 	update(uart);

@@ -16,6 +16,17 @@ cat typed | nestling /payloads/echo.bin >got
 report $? '64 KiB by a pipe: status'
 cmp wanted got
 report $? '64 KiB by a pipe come back'
+# To a guest that empties the FIFO when it opens the port, and polls; also more than is read ahead.
+for options in '5000 --uart=fast -c 1' '500 --uart=plain -c 4'; do
+	head -c "${options%% *}" text >text2
+	{ cat text2 && printf '\004'; } >typed
+	{ echo ready && cat text2; } >wanted
+	# shellcheck disable=SC2002,SC2086 # it shall be a pipe; options are several
+	cat typed | nestling ${options#* } /payloads/poll.bin >got
+	report $? "bytes by a pipe, polled, $options: status"
+	cmp wanted got
+	report $? "bytes by a pipe, polled, $options: come back"
+done
 head -c 2000 text >text2
 { cat text2 && printf '\004'; } >typed
 { echo ready && cat text2; } >wanted

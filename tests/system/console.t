@@ -63,6 +63,27 @@ text=$(head -c 3000 /dev/urandom | base64 -w 0)
 is 'what comes while the host boots is kept for the guest' "$(printf '%s\004' "$text" |
 	timeout -k 5 120 ./qemu-run.sh echo 2>/dev/null | tr -d '\r')" "ready
 $text"
+# piped INPUT ARGUMENT...: what qemu-run.sh prints and, in a line of its own, its status.
+piped() {
+	local input=$1
+	shift
+	# shellcheck disable=SC2059 # it has escapes
+	printf "$input" | timeout -k 5 300 ./qemu-run.sh "$@" 2>/dev/null | tr -d '\r'
+	echo "status ${PIPESTATUS[1]}"
+}
+
+is 'a pipe, to a guest that polls' "$(piped 'some words\004' poll)" $'ready\nsome wordsstatus 0'
+like 'a pipe, to Linux: it says hi and powers off' \
+	"$(piped 'echo h""i; poweroff\n' --demo linux -a 'console=ttyAMA0 quiet' | tr '\n' ' ')" ' hi .*status 0'
+uboot=build/guests/usr/lib/u-boot/qemu_arm64/u-boot.bin
+if [ -f build/guests/.complete ]; then
+	# Any key stops its countdown; after a reset, too, and then the rest is still there.
+	like 'a pipe, to U-Boot: a command, a reset, another command' \
+		"$(piped ' echo on""e\nreset\n echo tw""o\npoweroff\n' $uboot | tr '\n' ' ')" \
+		'=> .* one .*Hit any key.*=> .* two .*status 0'
+else
+	skip 'a pipe, to U-Boot' 'its package could not be fetched'
+fi
 is 'standard input may be closed' "$(timeout -k 5 120 ./qemu-run.sh -a 3 status <&- 2>&1; echo $?)" 3
 
 plan

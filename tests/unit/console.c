@@ -189,6 +189,11 @@ static void put(uint64_t offset, uint64_t value)
 	lock_release(&uart_lock);
 }
 
+static void no_idle(void *line)
+{
+	(void)line;
+}
+
 static void start(bool at_terminal)
 {
 	terminal = at_terminal;
@@ -202,6 +207,7 @@ static void start(bool at_terminal)
 		.timer = { .set = no_timer },
 		.transmit = console_transmit,
 		.empty = console_empty,
+		.idle = no_idle,
 		.line = &console,
 		.clock = 1,
 	};
@@ -210,6 +216,8 @@ static void start(bool at_terminal)
 	pl011_ops.reset(&uart);
 	put(0x30, 0x301);
 	put(0x2c, 0x10);
+	put(0x38, 0x50);
+	pl011_ops.expire(&uart); /* it listens now */
 }
 
 static void type_bytes(const char *bytes, size_t size)
@@ -369,8 +377,6 @@ static void test_escape(void **state)
 	assert_int_equal(get(0), 'b'); /* an unknown command is nothing, help is not the guest's */
 	assert_int_equal(get(0), 'c');
 	assert_true(get(0x18) & 0x10);
-	TYPE(CTRL_A "b");
-	assert_int_equal(get(0), 0x500); /* break */
 	TYPE(CTRL_A "r");
 	assert_int_equal(end_called, RESET);
 	TYPE(CTRL_A "d");
@@ -384,6 +390,51 @@ static void test_escape(void **state)
 	assert_int_equal(statistics, 1);
 	assert_int_equal(end_called, ENDED);
 	assert_int_equal(end_status, STATUS_ESCAPE);
+}
+
+/* A break takes its place in the order of what is typed, and waits with it. */
+static void test_break(void **state)
+{
+	(void)state;
+	start(true);
+	put(0x30, 0x381); /* loopback: nothing comes in */
+	TYPE("ab" CTRL_A "bc" CTRL_A "b");
+	console_feed(&console);
+	put(0x30, 0x301);
+	console_feed(&console);
+	assert_int_equal(get(0), 'a');
+	assert_int_equal(get(0), 'b');
+	assert_int_equal(get(0), 0x500);
+	assert_int_equal(get(0), 'c');
+	assert_int_equal(get(0), 0x500);
+	assert_true(get(0x18) & 0x10);
+}
+
+/* What was typed waits over a reset, until the guest listens again; then all of it comes. */
+static void test_reset(void **state)
+{
+	static char text[100];
+
+	(void)state;
+	start(false);
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)('0' + i % 75);
+	put(0x38, 0);
+	type_bytes(text, sizeof text);
+	console_feed(&console);
+	pl011_ops.reset(&uart);
+	console_connect(&console, &uart, &uart_lock, &run);
+	console_feed(&console);
+	put(0x2c, 0x10);
+	assert_true(get(0x18) & 0x10);
+	assert_int_equal(get(0), 0); /* it empties the FIFO */
+	put(0x38, 0x50);
+	pl011_ops.expire(&uart);
+	for (size_t i = 0; i < sizeof text;) {
+		if (!(get(0x18) & 0x10))
+			assert_int_equal(get(0), text[i++]);
+	}
+	assert_true(get(0x18) & 0x10);
 }
 
 /* A file goes through as it is. */
@@ -435,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_output), cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_stall),  cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_input),  cmocka_unit_test(test_end_of_input),
+		cmocka_unit_test(test_break),  cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_no_escape_in_a_file),
 		cmocka_unit_test(test_end),    cmocka_unit_test(test_end_while_stalled),
 	};

@@ -42,7 +42,8 @@ static struct pl011 uart;
 static char sent[64];
 static size_t sent_size, line_takes;
 static bool line;
-static unsigned line_changes, empties, seen_empty;
+static unsigned line_changes, idles, laters;
+static const char *waiting; /* at the other end of the line */
 static uint64_t timer;
 
 static bool transmit(void *unused, const uint8_t *bytes, unsigned count)
@@ -53,13 +54,42 @@ static bool transmit(void *unused, const uint8_t *bytes, unsigned count)
 	return sent_size < line_takes;
 }
 
-static void empty(void *unused, bool seen)
+static void receive(const char *text)
+{
+	uint16_t symbols[64];
+	unsigned count = 0;
+
+	for (; text[count]; count++)
+		symbols[count] = (uint8_t)text[count];
+	pl011_receive(&uart, symbols, count, *waiting != '\0');
+}
+
+static void empty(void *unused, unsigned room)
+{
+	char text[64] = "";
+
+	(void)unused;
+	assert_true(*waiting);
+	if (room == 0) {
+		laters++;
+		return;
+	}
+	strncpy(text, waiting, room);
+	waiting += strlen(text);
+	receive(text);
+}
+
+/* Input that waits. */
+static void offer(const char *text)
+{
+	waiting = text;
+	pl011_receive(&uart, NULL, 0, true);
+}
+
+static void idle(void *unused)
 {
 	(void)unused;
-	if (seen)
-		seen_empty++;
-	else
-		empties++;
+	idles++;
 }
 
 static void set_line(void *controller, unsigned number, bool level)
@@ -85,9 +115,11 @@ static int power_on(void **state)
 		.timer = { .set = set_timer, .clock = &uart, .number = 2 },
 		.transmit = transmit,
 		.empty = empty,
+		.idle = idle,
 		.clock = 24000000,
 	};
-	sent_size = line_changes = empties = seen_empty = 0;
+	sent_size = line_changes = idles = laters = 0;
+	waiting = "";
 	line_takes = sizeof sent;
 	line = false;
 	timer = 0;
@@ -104,11 +136,6 @@ static uint64_t get(uint64_t offset)
 static void put(uint64_t offset, uint64_t value)
 {
 	pl011_ops.write(&uart, offset, 4, value);
-}
-
-static void receive(const char *text)
-{
-	pl011_receive(&uart, (const uint8_t *)text, (unsigned)strlen(text));
 }
 
 /* ---- tests ---- */
@@ -235,24 +262,188 @@ static void test_receive(void **state)
 	put(CR, ON);
 	receive("a");
 	assert_int_equal(get(FR), TXFE | RXFF); /* one byte is all, without FIFOs */
-	assert_int_equal(pl011_room(&uart), 0);
 	assert_int_equal(get(RIS), RX);
-	assert_int_equal(seen_empty, 0);
-	empties = 0;
+	assert_int_equal(idles, 0);
 	assert_int_equal(get(DR), 'a');
-	assert_int_equal(empties, 1);
 	assert_int_equal(get(FR), TXFE | RXFE);
-	assert_int_equal(seen_empty, 1);
+	assert_int_equal(idles, 1);
 	assert_int_equal(get(RIS), 0);
 	assert_int_equal(get(DR), 0); /* empty */
-	empties = 0;
+	assert_int_equal(idles, 1);
+	assert_int_equal(laters, 0);
+}
+
+/* The guest listens: RX or RT is unmasked, and was so for a while. */
+static void listen(uint64_t interrupts)
+{
+	put(IMSC, interrupts);
+	assert_int_equal(timer, 100000000);
+	pl011_ops.expire(&uart);
+}
+
+static void test_room(void **state)
+{
+	(void)state;
+	assert_int_equal(pl011_room(&uart), 0);
+	listen(RX);
+	assert_int_equal(pl011_room(&uart), 1);
+	put(LCR_H, FEN);
+	assert_int_equal(pl011_room(&uart), PL011_FIFO);
 	put(CR, ON | LBE);
 	assert_int_equal(pl011_room(&uart), 0); /* not connected */
+	offer("a");
 	get(FR);
-	assert_int_equal(empties + seen_empty, 1);
+	assert_int_equal(laters, 0);
 	put(CR, ON & ~0x200);
-	assert_int_equal(pl011_room(&uart), 1); /* the receiver is off, and yet receives */
-	assert_int_equal(empties, 1);
+	assert_int_equal(pl011_room(&uart), PL011_FIFO); /* RXE is off, and yet it receives */
+	assert_int_equal(laters, 1);
+	put(IMSC, TX);
+	assert_int_equal(pl011_room(&uart), 0);
+	put(IMSC, RT);
+	assert_int_equal(pl011_room(&uart), PL011_FIFO); /* at once: it has listened before */
+	assert_int_equal(laters, 2);
+	put(IMSC, 0);
+	put(LCR_H, 0); /* the port is closed */
+	put(IMSC, RT);
+	assert_int_equal(pl011_room(&uart), 0);
+	pl011_ops.reset(&uart);
+	listen(RT);
+}
+
+/* Empties the FIFO, as drivers do; how many bytes that takes. */
+static unsigned drain(void)
+{
+	unsigned count = 0;
+
+	while (!(get(FR) & RXFE)) {
+		get(DR);
+		count++;
+	}
+	return count;
+}
+
+/* One byte, as by Linux's earlycon. */
+static void put_as_earlycon(void)
+{
+	assert_int_equal(get(FR) & TXFF, 0);
+	put(DR, 'e');
+	assert_int_equal(get(FR) & BUSY, 0);
+	sent_size = 0;
+}
+
+/* Linux opens the port: nothing is lost of what waits (amba-pl011.c, pl011_startup). */
+static void test_linux_opens(void **state)
+{
+	(void)state;
+	offer("0123456789abcdefghijklmnopqrstuvwxyz");
+	for (unsigned i = 0; i < 100; i++)
+		put_as_earlycon();
+	put(ICR, 0x7d0);
+	put(IMSC, RT | RX);
+	put(IMSC, 0);
+	pl011_ops.expire(&uart); /* a late one */
+	put(IFLS, 0x12);
+	put(CR, 0xb01);
+	get(FR);
+	put(ICR, RT | RX);
+	assert_int_equal(drain(), 0);
+	put(IMSC, RT | RX);
+	assert_int_equal(drain(), 0);
+	put(IMSC, RT | RX | TX); /* to print does not put it off */
+	assert_int_equal(timer, 100000000);
+	timer = 0;
+	put(IMSC, RT | RX);
+	assert_int_equal(timer, 0);
+	put(LCR_H, 0x70);
+	assert_int_equal(*waiting, '0');
+	pl011_ops.expire(&uart);
+	assert_int_equal(*waiting, 'w');
+	assert_true(line);
+	assert_int_equal(get(MIS), RX);
+	for (unsigned i = 0; i < 32; i++)
+		assert_int_equal(get(DR), "0123456789abcdefghijklmnopqrstuv"[i]);
+	assert_int_equal(laters, 1);
+	assert_int_equal(get(FR) & RXFE, RXFE); /* which ends the handler's loop */
+	assert_int_equal(drain(), 4);
+	assert_int_equal(*waiting, '\0');
+}
+
+/* One that polls gets a byte by the fourth read in a row, and the next ones by the second. */
+static void test_poll(void **state)
+{
+	static const uint16_t looks[] = { FR, RIS, FR };
+
+	(void)state;
+	put(LCR_H, FEN);
+	offer("abcd");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(get(looks[i]) & RX, looks[i] == FR ? RXFE : 0);
+	assert_int_equal(get(FR) & RXFE, 0);
+	assert_int_equal(uart.rx.count, 1);
+	assert_int_equal(get(DR), 'a');
+	assert_int_equal(get(FR) & RXFE, RXFE);
+	assert_int_equal(get(FR) & RXFE, 0);
+	assert_int_equal(get(DR), 'b');
+	put(DR, 'b'); /* echo */
+	assert_int_equal(get(FR) & RXFE, RXFE);
+	get(IMSC);
+	assert_int_equal(get(FR) & RXFE, 0);
+	assert_int_equal(get(DR), 'c');
+	put(LCR_H, FEN); /* another driver */
+	for (unsigned i = 0; i < 100; i++)
+		put_as_earlycon();
+	put(ICR, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(get(DR), 0); /* one that never asks */
+	assert_int_equal(get(DR), 'd');
+	assert_int_equal(*waiting, '\0');
+}
+
+/* One that has taken input sees a key between two lines that it prints; its output takes none. */
+static void test_poll_between(void **state)
+{
+	(void)state;
+	offer("ab");
+	while (get(FR) & RXFE)
+		;
+	assert_int_equal(get(DR), 'a');
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(get(FR) & TXFF, 0);
+		put(DR, 'x');
+	}
+	assert_int_equal(*waiting, 'b');
+	assert_int_equal(get(FR) & RXFE, RXFE); /* is there a key? */
+	assert_int_equal(get(FR) & TXFF, 0);
+	put(DR, 'x');
+	assert_int_equal(get(FR) & RXFE, 0);
+	assert_int_equal(get(DR), 'b');
+}
+
+/* To wait for room is not to look for input. */
+static void test_poll_for_room(void **state)
+{
+	(void)state;
+	offer("a");
+	line_takes = 0;
+	put(DR, 'x');
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(get(FR), TXFF | BUSY | RXFE);
+	line_takes = sizeof sent;
+	pl011_ready(&uart);
+	put_as_earlycon();
+	assert_int_equal(*waiting, 'a');
+}
+
+/* One that waits for RX in RIS gets as many as that takes. */
+static void test_poll_raw(void **state)
+{
+	(void)state;
+	put(LCR_H, FEN);
+	offer("0123456789abcdef");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(get(RIS), 0);
+	assert_int_equal(get(RIS), RX);
+	assert_int_equal(drain(), 16);
 }
 
 /* RX at each trigger level, by filling and by draining (3.3.9, 2.8.1). */
@@ -269,7 +460,6 @@ static void test_trigger(void **state)
 			receive("x");
 			assert_int_equal(get(RIS) & RX, count >= triggers[level] ? RX : 0);
 			assert_int_equal(get(FR) & RXFF, count == PL011_FIFO ? RXFF : 0);
-			assert_int_equal(pl011_room(&uart), PL011_FIFO - count);
 		}
 		for (unsigned count = PL011_FIFO; count-- > 0;) {
 			assert_int_equal(get(DR), 'x');
@@ -299,7 +489,7 @@ static void test_timeout(void **state)
 	put(IBRD, 13);
 	put(FBRD, 1);
 	put(LCR_H, FEN); /* 115200 baud */
-	put(IMSC, RT);
+	listen(RT);
 	receive("ab");
 	assert_in_range(timer, 277000, 279000); /* 32 bits at 115200 baud, in ns */
 	assert_false(line);
@@ -326,7 +516,7 @@ static void test_receive_alone(void **state)
 	(void)state;
 	put(CR, ON);
 	put(LCR_H, FEN);
-	put(IMSC, RX);
+	listen(RX);
 	receive("abc");
 	assert_false(line);
 	pl011_ops.expire(&uart);
@@ -388,8 +578,7 @@ static void test_break(void **state)
 	(void)state;
 	put(CR, ON);
 	put(LCR_H, FEN);
-	pl011_receive_break(&uart);
-	receive("x");
+	pl011_receive(&uart, (uint16_t[]){ PL011_BREAK, 'x' }, 2, false);
 	assert_int_equal(get(RIS), BE | FE);
 	assert_int_equal(get(DR), 0x500);
 	assert_int_equal(get(RSR), 5);
@@ -434,6 +623,67 @@ static void test_loopback(void **state)
 	put(CR, (ON | LBE) & ~0x200);
 	put(DR, 'm'); /* nobody receives */
 	assert_int_equal(get(FR), TXFE | RXFE);
+}
+
+/* The receiver's room is the transmitter's: a driver that waits while TXFF is set loses nothing. */
+static void test_loopback_room(void **state)
+{
+	unsigned in = 0, out = 0;
+
+	(void)state;
+	put(CR, ON | LBE);
+	put(LCR_H, FEN);
+	while (out < 256) {
+		for (; in < 256 && !(get(FR) & TXFF); in++)
+			put(DR, in);
+		assert_true(in == 256 || in - out == 2 * PL011_FIFO);
+		for (unsigned i = 0; i < 10 && out < 256; i++)
+			assert_int_equal(get(DR), out++);
+	}
+	assert_int_equal(get(FR), TXFE | RXFE);
+	assert_int_equal(get(RIS) & OE, 0);
+	assert_int_equal(sent_size, 0);
+	put(LCR_H, 0); /* one byte each without FIFOs */
+	put(DR, 'a');
+	assert_int_equal(get(FR), TXFE | RXFF);
+	put(DR, 'b');
+	assert_int_equal(get(FR), TXFF | BUSY | RXFF);
+	put(DR, 'c'); /* nobody asked for room */
+	assert_int_equal(get(DR), 'a');
+	assert_int_equal(get(DR), 'b');
+	assert_int_equal(get(FR), TXFE | RXFE);
+}
+
+/* TX follows the level of the transmit FIFO; what is in it when the loop opens goes out. */
+static void test_loopback_levels(void **state)
+{
+	(void)state;
+	put(CR, ON | LBE);
+	put(LCR_H, FEN);
+	for (unsigned i = 0; i < PL011_FIFO + 16; i++)
+		put(DR, 'a' + i % 26);
+	assert_int_equal(get(RIS) & TX, TX);
+	put(DR, 'x');
+	assert_int_equal(get(RIS) & TX, 0);
+	assert_int_equal(get(FR), BUSY | RXFF);
+	get(DR);
+	assert_int_equal(get(RIS) & TX, TX);
+	put(ICR, TX);
+	put(DR, 'y');
+	get(DR);
+	assert_int_equal(get(RIS) & TX, TX);
+	put(LCR_H, FEN | 1); /* a break waits behind them */
+	put(CR, ON);
+	assert_int_equal(sent_size, 16);
+	assert_memory_equal(sent, "ijklmnopqrstuvxy", 16);
+	assert_int_equal(get(FR), TXFE | RXFF);
+	assert_int_equal(drain(), PL011_FIFO);
+	put(CR, ON | LBE);
+	for (unsigned i = 0; i < 40; i++)
+		put(DR, 'a');
+	put(LCR_H, 0); /* both FIFOs are emptied */
+	assert_int_equal(get(FR), TXFE | RXFE);
+	assert_int_equal(get(RIS) & (RX | TX), TX);
 }
 
 /* Modem outputs to inputs: RTS to CTS, DTR to DSR, OUT1 to DCD, OUT2 to RI (3.3.8). */
@@ -533,7 +783,10 @@ static void do_something(void)
 		receive(random_below(2) ? "a" : "0123456789");
 		break;
 	case 1:
-		pl011_receive_break(&uart);
+		if (random_below(2))
+			offer("wait");
+		else
+			pl011_receive(&uart, (uint16_t[]){ PL011_BREAK }, 1, *waiting != '\0');
 		break;
 	case 2:
 		pl011_ops.expire(&uart);
@@ -542,8 +795,9 @@ static void do_something(void)
 		pl011_ready(&uart);
 		break;
 	case 4:
-		while (!(get(FR) & RXFE))
-			get(DR);
+		for (unsigned i = 0; i < 40; i++)
+			if (!(get(FR) & RXFE))
+				get(DR);
 		break;
 	case 5:
 		get(4ull * random_below(20));
@@ -598,6 +852,8 @@ static void test_posted(void **state)
 		pl011_send(&uart, (const uint8_t *)"abc", 3);
 		assert_int_equal(sent_size, 3);
 		assert_memory_equal(sent, "abc", 3);
+		before.polls = uart.polls; /* what is collected comes before the next read that is
+					      counted */
 		assert_memory_equal(&before, &uart, sizeof uart);
 		checks++;
 	}
@@ -629,6 +885,10 @@ int main(void)
 		TEST(test_registers),	  TEST(test_sizes),
 		TEST(test_transmit),	  TEST(test_transmit_interrupt),
 		TEST(test_stall),	  TEST(test_receive),
+		TEST(test_room),	  TEST(test_linux_opens),
+		TEST(test_poll),	  TEST(test_poll_between),
+		TEST(test_poll_for_room), TEST(test_poll_raw),
+		TEST(test_loopback_room), TEST(test_loopback_levels),
 		TEST(test_trigger),	  TEST(test_order),
 		TEST(test_receive_alone), TEST(test_timeout),
 		TEST(test_divisor),	  TEST(test_overrun),

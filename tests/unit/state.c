@@ -17,7 +17,7 @@
 struct outside {
 	bool level;
 	uint64_t timer;
-	unsigned bytes, ends;
+	unsigned bytes, asks, ends;
 	uint32_t sum; /* of all bytes sent */
 	bool stalled; /* the line wants no more bytes */
 };
@@ -62,9 +62,14 @@ static bool transmit(void *opaque, const uint8_t *bytes, unsigned count)
 	return !outside->stalled;
 }
 
-static void empty(void *outside, bool seen)
+static void empty(void *outside, unsigned room)
 {
-	(void)outside, (void)seen;
+	((struct outside *)outside)->asks += 1 + room;
+}
+
+static void idle(void *outside)
+{
+	(void)outside;
 }
 
 static void finish(void *outside, enum finish how, uint16_t code)
@@ -90,6 +95,7 @@ static void connect_uart(struct twin *twin)
 		.timer = { .set = set_timer, .left = timer_left, .clock = &twin->outside },
 		.transmit = transmit,
 		.empty = empty,
+		.idle = idle,
 		.line = &twin->outside,
 		.clock = 24000000,
 	};
@@ -122,14 +128,12 @@ static void connect_nothing(struct twin *twin)
 /* What comes from outside. */
 static void disturb_uart(struct twin *twin, uint32_t random)
 {
-	uint8_t bytes[4] = { (uint8_t)random, (uint8_t)(random >> 4), 'x', 'y' };
+	uint16_t symbols[4] = { (uint8_t)random, (uint8_t)(random >> 4), PL011_BREAK, 'y' };
 
 	switch (random % 4) {
 	case 0:
-		pl011_receive(&twin->device.uart, bytes, random / 4 % 5);
-		break;
 	case 1:
-		pl011_receive_break(&twin->device.uart);
+		pl011_receive(&twin->device.uart, symbols, random / 4 % 5, random & 32);
 		break;
 	case 2:
 		twin->outside.stalled = random & 4;
@@ -235,6 +239,8 @@ static void run_script(const struct subject *subject, unsigned steps, unsigned s
 			two.outside.level = !kept.level; /* it has to be told */
 			two.outside.timer = 1;
 			assert_true(device_load(subject->ops, &two.device, state));
+			if (subject->ops == &pl011_ops && one.device.uart.offered)
+				pl011_receive(&two.device.uart, NULL, 0, true);
 			if (!subject->has_timer)
 				two.outside.timer = kept.timer;
 			if (!subject->has_irq)

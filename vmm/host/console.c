@@ -171,17 +171,11 @@ static void statistics(struct console *console)
 	stats_report(console, FORM_TEXT);
 }
 
+static void append_input(struct console *console, uint16_t symbol);
+
 static void send_break(struct console *console)
 {
-	bool room;
-
-	lock_acquire(console->uart_lock);
-	room = pl011_room(console->uart);
-	if (room)
-		pl011_receive_break(console->uart);
-	lock_release(console->uart_lock);
-	if (!room)
-		report("no break was sent: the guest's UART is full");
+	append_input(console, PL011_BREAK);
 }
 
 /* A terminal that stalls is not waited for: it may be why the user wants to end. */
@@ -262,10 +256,11 @@ static unsigned input_count(const struct console *console)
 	return __atomic_load_n(&console->input_count, __ATOMIC_RELAXED);
 }
 
-static void append_input(struct console *console, uint8_t byte)
+/* There is room: no more is read than that, and no key makes more than one. */
+static void append_input(struct console *console, uint16_t symbol)
 {
 	lock_acquire(console->uart_lock);
-	console->input[(console->input_first + console->input_count) % CONSOLE_INPUT] = byte;
+	console->input[(console->input_first + console->input_count) % CONSOLE_INPUT] = symbol;
 	set_input_count(console, console->input_count + 1);
 	lock_release(console->uart_lock);
 }
@@ -312,24 +307,21 @@ void console_read(struct console *console)
 		take(console, bytes[i]);
 }
 
-/* As much as the UART has room for, under its lock. */
-static void feed(struct console *console)
+/* As much as the UART has room for, under its lock; it is told if more waits. */
+static void feed(struct console *console, unsigned room)
 {
-	uint8_t bytes[PL011_FIFO];
-	unsigned room = pl011_room(console->uart);
+	uint16_t symbols[PL011_FIFO];
 	unsigned count = 0;
 
 	while (count < room && count < console->input_count) {
-		bytes[count++] = console->input[console->input_first];
+		symbols[count++] = console->input[console->input_first];
 		console->input_first = (console->input_first + 1) % CONSOLE_INPUT;
 	}
-	if (count == 0)
-		return;
-	if (console->input_count == CONSOLE_INPUT)
+	if (count && console->input_count == CONSOLE_INPUT)
 		loop_wake(console->run->wake); /* it may read again */
 	set_input_count(console, console->input_count - count);
 	console->received += count;
-	pl011_receive(console->uart, bytes, count);
+	pl011_receive(console->uart, symbols, count, console->input_count > 0);
 }
 
 void console_feed(struct console *console)
@@ -337,7 +329,7 @@ void console_feed(struct console *console)
 	if (!console_has_input(console))
 		return;
 	lock_acquire(console->uart_lock);
-	feed(console);
+	feed(console, pl011_room(console->uart));
 	lock_release(console->uart_lock);
 }
 
@@ -345,14 +337,12 @@ void console_feed(struct console *console)
  * To feed from a vCPU's thread, rather than to wake the event loop, spares a switch of threads for
  * every few bytes.
  */
-void console_empty(void *opaque, bool seen)
+void console_empty(void *opaque, unsigned room)
 {
 	struct console *console = opaque;
 
-	if (!console_has_input(console))
-		return;
-	if (seen)
-		feed(console);
+	if (room)
+		feed(console, room);
 	else
 		loop_wake(console->run->wake);
 }

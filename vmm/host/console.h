@@ -36,7 +36,7 @@ struct console {
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
 
 	/* Not set before they are used. */
-	uint8_t input[CONSOLE_INPUT];
+	uint16_t input[CONSOLE_INPUT]; /* bytes, and PL011_BREAK where one was sent */
 	uint8_t output[CONSOLE_OUTPUT];
 };
 
@@ -54,7 +54,7 @@ void console_connect(struct console *console, struct pl011 *uart, struct lock *u
  * (run_hold).
  */
 bool console_transmit(void *console, const uint8_t *bytes, unsigned count);
-void console_empty(void *console, bool seen);
+void console_empty(void *console, unsigned room);
 
 /* The event loop's: what to wait for, and what to do when it has come. */
 bool console_wants_input(const struct console *console);

@@ -92,6 +92,7 @@ static void connect_wires(struct machine *machine)
 			   .number = 0 },
 		.transmit = shortcut_transmit,
 		.empty = shortcut_empty,
+		.idle = shortcut_idle,
 		.shown = shortcut_shown,
 		.hide = shortcut_hide,
 		.unpost = shortcut_unpost,

@@ -56,15 +56,19 @@ void shortcut_hide(void *opaque)
 	shortcut->polls = 0;
 }
 
-void shortcut_empty(void *opaque, bool seen)
+void shortcut_idle(void *opaque)
 {
 	struct shortcut *shortcut = opaque;
 
-	if (console_has_input(shortcut->console))
-		console_empty(shortcut->console, seen);
-	else if (seen && shortcut->page && pl011_is_still(uart_of(shortcut)) &&
-		 ++shortcut->polls == POLLS)
+	if (shortcut->page && pl011_is_still(uart_of(shortcut)) && ++shortcut->polls == POLLS)
 		show(shortcut);
+}
+
+void shortcut_empty(void *opaque, unsigned room)
+{
+	struct shortcut *shortcut = opaque;
+
+	console_empty(shortcut->console, room);
 }
 
 /* ---- writes ---- */

@@ -3,10 +3,11 @@
  * The UART's shortcuts: accesses of the guest's that KVM answers, so that they cost no exit.
  *
  * Reads: as long as none changes anything, the guest reads a page of ours in place of the device.
- * When input comes the page goes, and it comes back when the guest asks again and again for input
- * that is not there. Writes to DR: while the guest prints much and they change nothing that it
- * could see, KVM collects them in its ring. Who empties that hands them on in their order: every
- * exit, before it is handled, a timer, and the end of the run.
+ * When input comes the page goes, even if it still waits: whether the guest polls for it shows by
+ * its exits. The page comes back when the guest asks again and again for input that is not there.
+ * Writes to DR: while the guest prints much and they change nothing that it could see, KVM collects
+ * them in its ring. Who empties that hands them on in their order: every exit, before it is
+ * handled, a timer, and the end of the run.
  *
  * Who uses it: machine.c connects it, between the UART's wires and the console; each vCPU empties
  * the ring.
@@ -42,7 +43,8 @@ void shortcut_connect(struct shortcut *shortcut, const struct vcpu *vcpu, struct
 
 /* A struct pl011's wires; the other way round to the console. */
 bool shortcut_transmit(void *shortcut, const uint8_t *bytes, unsigned count);
-void shortcut_empty(void *shortcut, bool seen);
+void shortcut_empty(void *shortcut, unsigned room);
+void shortcut_idle(void *shortcut);
 void shortcut_shown(void *shortcut, const uint32_t *word);
 void shortcut_hide(void *shortcut);
 void shortcut_unpost(void *shortcut);
