@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: an access outside of RAM by an instruction for which the CPU gives no syndrome (pair,
- * write-back, vector) is a synchronous external abort, as on QEMU; execution can go on behind it.
+ * Claim: an access without a syndrome outside of RAM is an external abort, as on QEMU. The CPU
+ * gives none for pairs, write-back and vectors. The abort is synchronous; execution can go on
+ * behind it.
  */
 #include "guest.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: input arrives by interrupt, all of it and in order. Sends back every byte; Ctrl-D ends.
+ * Claim: input arrives by interrupt, all of it and in order. Sends back every byte.
+ * Never ends by itself: Ctrl-D ends it.
  */
 #include "guest.h"
 

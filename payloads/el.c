@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a guest starts as the boot protocol says (Documentation/arch/arm64/booting.rst): at EL1 on
- * SP_EL1, all interrupts masked, MMU and caches off, x0 = device tree, x1..x3 = 0, on CPU 0. And
- * that the id registers show the features that the host gives; it names them.
+ * Claim: a guest starts as the arm64 boot protocol says, and its id registers show what the host
+ * has. By Documentation/arch/arm64/booting.rst: at EL1 on SP_EL1, all interrupts masked, MMU and
+ * caches off, x0 = device tree, x1..x3 = 0, on CPU 0. It names the features that the id registers
+ * show.
  */
 #include "guest.h"
 

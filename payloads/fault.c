@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: an address that nothing backs reads as zero, drops writes, is told once, and ends the run
- * under --strict.
+ * Claim: where nothing is, reads give zero, writes are dropped, and --strict ends the run. Each
+ * such address is reported once.
  */
 #include "guest.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Claim: a guest that prints the monitor's final line does not end the run, nor choose its status.
- */
+/* Claim: a guest that prints the monitor's final line neither ends the run nor sets its status. */
 #include "guest.h"
 
 void guest_main(const void *device_tree)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the interrupt controller is the one that the device tree names; it delivers a CPU's own
- * interrupts and the UART's, while they are enabled and as long as their level is high.
+ * Claim: the interrupt controller is the one in the device tree, and delivers what is enabled. That
+ * is a CPU's own interrupts, and the UART's as long as its level is high.
  */
 #include "guest.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Claim: a guest runs at EL1, prints through the PL011, finds its device tree, switches itself off.
- */
+/* Claim: a guest runs at EL1, prints by the PL011, finds its device tree, switches itself off. */
 #include "guest.h"
 
 void guest_main(const void *device_tree)

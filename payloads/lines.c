@@ -2,6 +2,7 @@
 /*
  * Claim: what is printed comes out, all of it and in order. Prints numbers from 1 on, a line each:
  * as many as bootargs say, or for ever.
+ * Never ends by itself without a number as bootargs.
  */
 #include "guest.h"
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: in whatever way a guest prints, with pauses, by interrupts, while input comes, in turns
- * with the loop back, all of it comes out in its order, and registers say at once what has changed.
- * Prints numbers from 1 on, a line each in a way of its own, and last the input up to Ctrl-D.
+ * Claim: in whatever way a guest prints, all of it comes out in its order. With pauses, by
+ * interrupts, while input comes, in turns with the loop back; and registers say at once what has
+ * changed. Prints numbers from 1 on, a line each in a way of its own, and last the input up to
+ * Ctrl-D.
+ * Never ends by itself: it waits for Ctrl-D.
  *
  * Bootargs are a seed, and decide how it ends: power-off, finisher, reset, or not at all, after a
  * burst of dots.

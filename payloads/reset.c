@@ -3,6 +3,7 @@
  * Claim: a guest that resets itself starts again as it first did. Says "start" and resets for ever:
  * by PSCI SYSTEM_RESET (Arm DEN 0022, 5.11), or as bootargs say: "2" by SYSTEM_RESET2 (5.15), "f"
  * through the finisher.
+ * Never ends by itself without --no-reboot.
  */
 #include "guest.h"
 

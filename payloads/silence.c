@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a byte shows soon, whatever was before it, and a guest that is silent makes no work. After
+ * Claim: a byte shows soon, whatever was before it, and a guest that is silent makes no work. Never
+ * ends by itself. After
  * bursts and pauses of many lengths it prints an x, then is silent, then says when that was, by the
  * physical counter that it shares with its host. In the end it prints a burst, says "idle", and is.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: every CPU of the device tree can be started, interrupted by another, counted on to see
- * atomic operations, stopped, and started again, all by PSCI (Arm DEN 0022).
+ * Claim: every CPU of the device tree can be started, stopped and started again by PSCI. It can be
+ * interrupted by another, too, and sees atomic operations (PSCI: Arm DEN 0022).
  */
 #include "guest.h"
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Claim: a guest that never ends and never leaves can still be stopped from outside. */
+/*
+ * Claim: a guest that never leaves KVM_RUN can still be stopped from outside.
+ * Never ends by itself.
+ */
 #include "guest.h"
 
 void guest_main(const void *device_tree)

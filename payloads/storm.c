@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: whatever all CPUs do at once to devices, to the power firmware and to their timers, the
- * monitor neither ends nor hangs: the guest comes to its own end. Accesses are of every size, at
- * every alignment, with and without a syndrome, to all that there is and to what there is not.
+ * Claim: whatever all CPUs do at once to devices, PSCI and timers, the monitor neither ends nor
+ * hangs. The guest comes to its own end. Accesses are of every size, at every alignment, with and
+ * without a syndrome, to all that there is and to what there is not.
  *
  * Bootargs give the seed, which it says. Without, it takes a new one at every start, and resets for
  * ever.
+ * Never ends by itself without a number as bootargs.
  */
 #include "guest.h"
 

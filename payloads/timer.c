@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the virtual and the physical timer of EL1 count, and interrupt on their PPIs when they are
- * due; a compare value that is never due hurts nobody.
+ * Claim: EL1's virtual and physical timers count, and interrupt on their PPIs when they are due. A
+ * compare value that is never due hurts nobody.
  */
 #include "guest.h"
 
