@@ -30,6 +30,17 @@ static int list_payloads(void)
 	return STATUS_PASS;
 }
 
+/* Without KVM and without a guest: what is wrong with the options themselves has ended us already.
+ */
+static int check(const struct options *options)
+{
+	struct boot boot;
+
+	boot_open(&boot, options);
+	payload_check(&boot.payload, options->memory);
+	return STATUS_PASS;
+}
+
 static int help(void)
 {
 	options_help();
@@ -156,6 +167,8 @@ int main(int argc, char **argv)
 	is_terminal = init_start(&options);
 	if (status != STATUS_PASS)
 		return status;
+	if (options.check)
+		return check(&options);
 	if (options.help)
 		return help();
 	if (options.version)

@@ -25,11 +25,26 @@ struct options {
 	uint64_t stats;		/* bits of enum form; 0: no figures at the end */
 	bool trace_json;
 	bool no_pmu, no_sve, no_pauth;
-	bool no_sandbox, no_reboot, strict, gdb_wait, probe, list, help, version;
+	bool no_sandbox, no_reboot, strict, gdb_wait, check, probe, list, help, version;
 };
 
-#define UART_PLAIN 2
+/* The bits of --uart's words. */
+enum uart_how {
+	UART_FAST = 1,
+	UART_PLAIN = 2,
+};
 
+/* The bits of --trace's words: what is traced. */
+enum trace {
+	TRACE_KVM = 1,
+	TRACE_EXIT = 2,
+	TRACE_MMIO = 4,
+	TRACE_IRQ = 8,
+	TRACE_PSCI = 16,
+	TRACE_ALL = 32, /* of the others */
+};
+
+/* The bits of --stats' words. */
 enum form {
 	FORM_TEXT = 1,
 	FORM_JSON = 2,

@@ -2,7 +2,6 @@
 /* vmm/options.c: command lines, good and bad. */
 #include "reports.h"
 
-#include "vmm/debug/trace.h"
 #include "vmm/options.h"
 
 #include <string.h>
@@ -35,6 +34,9 @@ static const struct {
 	{ { "-m" }, "-m" },
 	{ { "-m", "12Q" }, "12Q" },
 	{ { "-m12MB" }, "12MB" },
+	{ { "-m12Bm" }, "12Bm" },
+	{ { "-m", "2e" }, "2e: not a size; write a number of MiB" },
+	{ { "-m", "2p" }, "2p: not a size" },
 	{ { "--memory=" }, "--memory" },
 	{ { "-m", "M" }, "M" },
 	{ { "-m", "0" }, "--memory 0" },
@@ -42,6 +44,10 @@ static const struct {
 	{ { "-m", "-2M" }, "-2M" },
 	{ { "-m", "1M" }, "1M" },
 	{ { "-m", "3M" }, "3M" },
+	{ { "-m", "3" }, "--memory 3: takes a multiple of 2 MiB" },
+	{ { "-m", "2097153b" }, "2097153b: takes a multiple of 2 MiB" },
+	{ { "-m", "4095k" }, "4095k" },
+	{ { "-m", "17592186044416" }, "17592186044416: not a size" },
 	{ { "-m", "18446744073709551616" }, "18446744073709551616" },
 	{ { "-m", "18446744073709551615T" }, "18446744073709551615T" },
 	{ { "-m", "99999999T" }, "99999999T" },
@@ -59,10 +65,12 @@ static const struct {
 	{ { "--trace=kvm," }, "kvm," },
 	{ { "--trace=,kvm" }, ",kvm" },
 	{ { "--trace=all: tell" }, "all: tell" },
+	{ { "--trace=KVM" }, "--trace=KVM: takes words of kvm,exit,mmio,irq,psci,all" },
+	{ { "--trace=tell what happens" }, "--trace" },
 	{ { "--trace", "one", "two" }, "two" },
 	{ { "--trace-file" }, "--trace-file" },
 	{ { "--trace-json=1" }, "--trace-json" },
-	{ { "--stats=table" }, "table" },
+	{ { "--stats=table" }, "--stats=table: takes words of text,json" },
 	{ { "--uart=slow" }, "--uart=slow: takes words of fast,plain" },
 	{ { "--uart=" }, "--uart" },
 	{ { "--uart=fas" }, "--uart=fas" },
@@ -94,10 +102,19 @@ static const struct {
 	{ { "-m", "64M" }, { .memory = 64 * MIB } },
 	{ { "-m64M" }, { .memory = 64 * MIB } },
 	{ { "--memory=1G", "p" }, { .memory = 1024 * MIB, .payload = "p" } },
-	{ { "p", "--memory", "2097152" }, { .memory = 2 * MIB, .payload = "p" } },
-	{ { "-m", "0x400000" }, { .memory = 4 * MIB } },
+	{ { "p", "--memory", "2" }, { .memory = 2 * MIB, .payload = "p" } },
+	{ { "-m", "128" }, { .memory = 128 * MIB } },
+	{ { "-m64" }, { .memory = 64 * MIB } },
+	{ { "-m", "0x40" }, { .memory = 64 * MIB } },
+	{ { "-m", "2097152b" }, { .memory = 2 * MIB } },
+	{ { "-m", "2097152B" }, { .memory = 2 * MIB } },
 	{ { "-m", "4096K" }, { .memory = 4 * MIB } },
+	{ { "-m", "4096k" }, { .memory = 4 * MIB } },
+	{ { "-m", "64m" }, { .memory = 64 * MIB } },
+	{ { "-m", "0x40m" }, { .memory = 64 * MIB } },
+	{ { "-m", "1g" }, { .memory = 1ull << 30 } },
 	{ { "-m", "1T" }, { .memory = 1ull << 40 } },
+	{ { "-m", "1t" }, { .memory = 1ull << 40 } },
 	{ { "-m", "4M", "-m", "8M" }, { .memory = 8 * MIB } },
 	{ { "-a", "a=b -- c" }, { .append = "a=b -- c" } },
 	{ { "--append=a=b" }, { .append = "a=b" } },
@@ -120,10 +137,13 @@ static const struct {
 	{ { "--trace-json", "--trace-file", "f" }, { .trace_json = true, .trace_file = "f" } },
 	{ { "--stats" }, { .stats = FORM_TEXT } },
 	{ { "--stats=json", "p" }, { .stats = FORM_JSON, .payload = "p" } },
+	{ { "--stats=json,text" }, { .stats = FORM_JSON | FORM_TEXT } },
 	{ { "--uart=plain" }, { .uart = UART_PLAIN } },
-	{ { "--uart=plain", "--uart=fast" }, { .uart = 1 } },
+	{ { "--uart=plain", "--uart=fast" }, { .uart = UART_FAST } },
+	{ { "--uart" }, { .uart = UART_FAST } },
 	{ { "--", "--strict" }, { .payload = "--strict" } },
 	{ { "-" }, { .payload = "-" } },
+	{ { "--check" }, { .check = true } },
 	{ { "--probe" }, { .probe = true } },
 	{ { "--list" }, { .list = true } },
 	{ { "-h" }, { .help = true } },
@@ -163,6 +183,7 @@ static void test_good(void **state)
 		assert_int_equal(got.no_pauth, want->no_pauth);
 		assert_int_equal(got.strict, want->strict);
 		assert_int_equal(got.uart, want->uart);
+		assert_int_equal(got.check, want->check);
 		assert_int_equal(got.probe, want->probe);
 		assert_int_equal(got.list, want->list);
 		assert_int_equal(got.trace, want->trace);

@@ -12,16 +12,6 @@
 #include "describe.h"
 #include "vmm/options.h"
 
-/* What can be told: the bits of --trace's words, in their order. */
-enum trace {
-	TRACE_KVM = 1,
-	TRACE_EXIT = 2,
-	TRACE_MMIO = 4,
-	TRACE_IRQ = 8,
-	TRACE_PSCI = 16,
-	TRACE_ALL = 32, /* of the others */
-};
-
 /* Before anything is told. Dies if there is no such file. */
 void trace_open(const struct options *options);
 /* Is anything told? */

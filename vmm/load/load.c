@@ -9,6 +9,7 @@
 
 #include "crt/crt.h"
 #include "crt/sys.h"
+#include "vmm/machine/map.h"
 #include "vmm/report.h"
 
 #include <errno.h>
@@ -23,13 +24,46 @@ static const struct format *const formats[] = {
 	&format_elf, &format_image, &format_flat, /* last: it takes everything */
 };
 
-/* NULL if none has this name. */
-static const struct bundled *find_bundled(const char *name)
+/* NULL if none is called by the first `length` characters. */
+static const struct bundled *find_name(const char *name, size_t length)
 {
 	for (const struct bundled *bundled = bundled_payloads; bundled->name; bundled++)
-		if (!name || strcmp(bundled->name, name) == 0)
+		if (strlen(bundled->name) == length && !strncmp(bundled->name, name, length))
 			return bundled;
 	return NULL;
+}
+
+static bool is_missing(const char *path)
+{
+	int fd = (int)sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return fd == -ENOENT;
+}
+
+/*
+ * The bundled payload of this name, NULL if it is a file's; the first for NULL. Bundled ones have
+ * their names without ".bin", and may be called by them with it, too; but a file of exactly that
+ * name comes first, since who has copied one here wants that.
+ */
+static const struct bundled *find_bundled(const char *name)
+{
+	static const char suffix[] = ".bin";
+	const struct bundled *bundled;
+	size_t length, stem;
+
+	if (!name)
+		return bundled_payloads->name ? bundled_payloads : NULL;
+	length = strlen(name);
+	bundled = find_name(name, length);
+	if (bundled || length < strlen(suffix))
+		return bundled;
+	stem = length - strlen(suffix);
+	if (strcmp(name + stem, suffix) != 0)
+		return NULL;
+	bundled = find_name(name, stem);
+	return bundled && is_missing(name) ? bundled : NULL;
 }
 
 const char *payload_options(const char *name)
@@ -110,28 +144,29 @@ static int map_file(struct payload *payload)
 	return 0;
 }
 
-static void open_file(struct payload *payload, const char *name)
+static void open_file(struct payload *payload, const char *option, const char *name)
 {
 	int fd = (int)sys_openat(AT_FDCWD, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	int result;
 
 	if (fd < 0)
-		die(STATUS_PAYLOAD, "%.200s: %s; --list names the bundled payloads", name,
-		    error_text(-fd));
+		die(STATUS_PAYLOAD, "%s%.200s: %s; %s", option, name, error_text(-fd),
+		    *option ? "name a file, or a bundled one"
+			    : "--list names the bundled payloads");
 	*payload = (struct payload){ .name = name, .backing = FILE_PAGES, .fd = fd };
 	result = map_file(payload);
 	if (result < 0)
 		die(STATUS_PAYLOAD, "%.200s: cannot be read: %s", name, error_text(-result));
 }
 
-void payload_open(struct payload *payload, const char *name)
+void payload_open(struct payload *payload, const char *option, const char *name)
 {
 	const struct bundled *bundled = find_bundled(name);
 
 	if (!bundled && !name)
 		die(STATUS_PAYLOAD, "no payload is bundled; name a file");
 	if (!bundled) {
-		open_file(payload, name);
+		open_file(payload, option, name);
 		return;
 	}
 	*payload = (struct payload){
@@ -149,6 +184,33 @@ struct placement payload_load(const struct payload *payload, const struct load_t
 		if (formats[i]->matches(payload))
 			return formats[i]->load(payload, target);
 	__builtin_trap(); /* the last one matches everything */
+}
+
+/* Bytes of RAM; an emulator of the program takes a second to map as much as this. */
+#define CHECK_MOST (64ull << 30)
+/* ID_AA64MMFR0_EL1 of a CPU that has both byte orders and all sizes of pages. */
+#define EVERY_MEMORY_FEATURE (1ull << 8 | 1ull << 20)
+
+void payload_check(const struct payload *payload, uint64_t memory)
+{
+	struct guest_memory ram = { .base = GPA(RAM_BASE), .size = memory }, flash = { 0 };
+	const struct load_target target = {
+		.ram = &ram,
+		.flash = &flash,
+		.mmfr0 = EVERY_MEMORY_FEATURE,
+	};
+	long mapping;
+
+	if (memory > CHECK_MOST)
+		return;
+	/* MAP_NORESERVE: the machine that it will run on may have more memory than this one. */
+	mapping = sys_mmap(0, memory, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapping < 0)
+		die(STATUS_HOST, "--memory: %lu MiB: %s; cannot be checked here", memory >> 20,
+		    error_text((int)-mapping));
+	ram.host = (uint8_t *)mapping;
+	payload_load(payload, &target);
 }
 
 /*

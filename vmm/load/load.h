@@ -44,8 +44,13 @@ struct format {
 
 extern const struct format format_elf, format_flat, format_gzip, format_image;
 
-/* Bundled payload or file of this name, NULL for the first bundled. Dies with STATUS_PAYLOAD. */
-void payload_open(struct payload *payload, const char *name);
+/*
+ * Bundled payload or file of this name, NULL for the first bundled: a bundled name as it is, else a
+ * file, else a bundled name with ".bin" behind it. `option` is the one that names it, as "--initrd
+ * ", or
+ * "" for the payload itself. Dies with STATUS_PAYLOAD.
+ */
+void payload_open(struct payload *payload, const char *option, const char *name);
 
 /* Makes it memory of our own, which nobody changes and a descriptor is not needed for. Dies with
  * STATUS_HOST. */
@@ -57,6 +62,13 @@ const char *payload_options(const char *name);
 
 /* Loads it by the format it has. */
 struct placement payload_load(const struct payload *payload, const struct load_target *target);
+
+/*
+ * Loads it into `memory` bytes that are no guest's, so that what is wrong with it shows without
+ * KVM. Dies as loading does, and with STATUS_HOST if there is no such memory. For more memory than
+ * 64 GiB it does nothing.
+ */
+void payload_check(const struct payload *payload, uint64_t memory);
 
 /* Copies `length` bytes from `offset` on to this place in guest memory. */
 void payload_put(const struct payload *payload, size_t offset, size_t length, void *to);

@@ -126,7 +126,7 @@ static void open_tree(struct boot *boot, const char *name)
 	struct payload file;
 	int reserved;
 
-	payload_open(&file, name);
+	payload_open(&file, "--dtb ", name);
 	payload_copy(&file); /* libfdt is safe with what does not change under it */
 	if (fdt_check_full(file.data, file.size) != 0)
 		die(STATUS_PAYLOAD, "--dtb %.200s: is no whole device tree; make one with dtc",
@@ -156,9 +156,9 @@ void boot_open(struct boot *boot, const struct options *options)
 	*boot = (struct boot){ .options = options, .tree = bundled_dtb };
 	if (options->dtb)
 		open_tree(boot, options->dtb);
-	payload_open(&boot->payload, options->payload);
+	payload_open(&boot->payload, "", options->payload);
 	if (options->initrd)
-		payload_open(&boot->initrd, options->initrd);
+		payload_open(&boot->initrd, "--initrd ", options->initrd);
 }
 
 static const char *beside(const struct options *options)
