@@ -2,12 +2,9 @@
 # Builds nestling, its initramfs and its tests. `make help` says what there is to make.
 
 VERSION := 0.1.0
-# Prefix of an Arm GNU toolchain; Debian's is installed if it is the one named and missing.
+# Prefix of an Arm GNU toolchain; empty for this machine's own gcc. That one and Debian's cross
+# compiler are installed if they are what is named and missing.
 CROSS_COMPILE ?= aarch64-linux-gnu-
-# Files bundled into the program; the first is what runs if none is named. MANIFEST, if there is one,
-# gives each its options: lines of "NAME OPTION...".
-PAYLOADS ?= $(or $(PAYLOAD),build/payloads/hello.bin)
-MANIFEST ?=
 
 MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 # A rule's command is shown as one short line; V=1 shows it whole.
@@ -37,21 +34,23 @@ CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair pla
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	sandbox state string uart_fast vcpu virtio_mmio
-SYSTEM_TESTS := binary budget console demo fault gdb guest host hostile linux load pl011 place print run tools trace
+SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
+	tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
 
 # Each is tests/fuzz/NAME.c, and a corpus in tests/fuzz/NAME/.
 FUZZ := arguments debugger devices loaders tree
 
-OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o) build/vmm/load/bundle.o
+# Of the program, but for what is bundled into it.
+OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o)
 
-.PHONY: FORCE bench bench-update coverage all run test unit system check format clean help tools-build \
+.PHONY: appliance bench bench-update coverage all run test unit system check format clean help tools-build \
 	tools-run tools-test tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
 all: build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
-run: ## boot a host in QEMU and the bundled payload in it
+run: ## boot a host in QEMU, and a guest that says hello in it
 	./qemu-run.sh
 
 help: ## this text
@@ -62,12 +61,16 @@ clean: ## remove what was built, but not what was fetched
 
 # ---- what it takes: packages are installed when something of them is missing ----
 
+# What runs nestling itself on this machine, to check options and files: nothing where it is native.
+EMULATOR := $(if $(filter aarch64,$(shell uname -m)),,qemu-aarch64)
 HOST_TOOLS := dtc:device-tree-compiler cpio:cpio
-ifeq ($(CROSS_COMPILE),aarch64-linux-gnu-)
-HOST_TOOLS += aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+ifeq ($(CROSS_COMPILE),)
+HOST_TOOLS += gcc:gcc
+else ifeq ($(CROSS_COMPILE),aarch64-linux-gnu-)
+HOST_TOOLS += aarch64-linux-gnu-gcc:$(if $(EMULATOR),gcc-aarch64-linux-gnu,gcc)
 endif
 
-RUN_TOOLS := qemu-system-aarch64:qemu-system-arm
+RUN_TOOLS := qemu-system-aarch64:qemu-system-arm $(if $(EMULATOR),$(EMULATOR):qemu-user)
 TEST_TOOLS := gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/libfdt.h:libfdt-dev \
 	/usr/include/cmocka.h:libcmocka-dev /usr/include/zlib.h:zlib1g-dev prove:perl expect:expect gdb-multiarch:gdb-multiarch
 FUZZ_TOOLS := clang:clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux:libclang-rt-14-dev
@@ -76,12 +79,14 @@ CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
 # All that the goals will take is asked for at once: one command installs it.
 CHECKING := $(filter check format,$(MAKECMDGOALS))
 TESTING := $(CHECKING)$(filter test unit coverage,$(MAKECMDGOALS))
-RUNNING := $(TESTING)$(filter tools-run system bench bench-update,$(MAKECMDGOALS))
+RUNNING := $(TESTING)$(filter tools-run system appliance bench bench-update,$(MAKECMDGOALS))
 tools-build:
-	@command -v $(REALGCC) >/dev/null || [ $(CROSS_COMPILE) = aarch64-linux-gnu- ] || \
-		{ echo "CROSS_COMPILE=$(CROSS_COMPILE): there is no $(REALGCC) in PATH" >&2; exit 1; }
 	@tools/need.sh $(HOST_TOOLS) $(if $(RUNNING),$(RUN_TOOLS)) $(if $(TESTING),$(TEST_TOOLS)) \
 		$(if $(CHECKING),$(CHECK_TOOLS))
+	@command -v $(REALGCC) >/dev/null || \
+		{ echo "CROSS_COMPILE=$(CROSS_COMPILE): there is no $(REALGCC) in PATH" >&2; exit 1; }
+	@case $$($(REALGCC) -dumpmachine) in aarch64-*) ;; *) echo "CROSS_COMPILE=$(CROSS_COMPILE):" \
+		"$(REALGCC) makes programs for $$($(REALGCC) -dumpmachine), not for aarch64" >&2; exit 1 ;; esac
 tools-run: tools-build
 	@tools/need.sh $(RUN_TOOLS)
 tools-test: tools-run
@@ -138,25 +143,23 @@ build/crt/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
 # What assembly and gcc's own code call stays out of link-time optimization, which sees no such calls.
 build/crt/start.o build/crt/string.o: CFLAGS += -fno-lto
 
-build/vmm/load/bundle.o: vmm/load/bundle.S build/bundle.inc build/machine.dtb
+# What is bundled: into nestling hello, into an appliance what its maker says.
+build/vmm/load/bundle.inc: build/payloads/hello.bin tools/bundle.sh
 	@mkdir -p $(@D)
-	$(call say,AS)$(MUSL_GCC) -I. -c $< -o $@
+	@tools/bundle.sh '' $< >$@
 
-# Rewritten when that says something else or a payload is newer, and touched only then.
-build/bundle.inc: $(PAYLOADS) $(MANIFEST) tools/bundle.sh FORCE
-	@mkdir -p $(@D)
-	@new=$$(tools/bundle.sh '$(MANIFEST)' $(PAYLOADS)) || exit; \
-	if [ "$$new" != "$$(cat $@ 2>/dev/null)" ] || [ -n "$$(find -L $(PAYLOADS) -newer $@)" ]; then \
-		echo "$$new" >$@; \
-	fi
+build/%/bundle.o: vmm/load/bundle.S build/%/bundle.inc build/machine.dtb
+	$(call say,AS)$(MUSL_GCC) -I. -Wa,-I$(@D) -c $< -o $@
 
 build/machine.dtb: vmm/machine/machine.dts vmm/machine/map.h | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,DTC)$(CROSS_COMPILE)cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P $< | \
 		dtc -I dts -O dtb -o $@ -
 
-build/nestling.debug: $(OBJECTS) crt/program.lds Makefile
-	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(OBJECTS) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
+build/nestling.debug: build/vmm/load/bundle.o
+build/appliance/nestling.debug: build/appliance/bundle.o
+build/nestling.debug build/appliance/nestling.debug: $(OBJECTS) crt/program.lds Makefile
+	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) $(SYSROOT)/usr/lib/aarch64-linux-gnu/libfdt.a -o $@
 
 build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o) crt/program.lds
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
@@ -165,8 +168,40 @@ build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o)
 build/fault build/listen: build/%: tests/system/%.c crt/sys.h Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
 
-build/nestling build/thread-test: %: %.debug
+build/nestling build/appliance/nestling build/thread-test: %: %.debug
 	$(call say,STRIP)$(CROSS_COMPILE)strip $< -o $@
+
+# ---- an appliance: the same program with payloads of the user's own, in a file of its own ----
+
+# PAYLOADS are the files that are bundled; the first is what runs if none is named. MANIFEST, if there is
+# one, gives each its options: lines of "NAME OPTION...". OUT is the program, OUT.cpio its initramfs.
+ifneq ($(filter appliance,$(MAKECMDGOALS)),)
+ifeq ($(and $(OUT),$(PAYLOADS)),)
+$(error Say what goes into the appliance, and where: make appliance OUT=FILE PAYLOADS="FILE..." [MANIFEST=FILE])
+endif
+ifneq ($(filter $(addprefix $(CURDIR)/build/,nestling rootfs test-rootfs guest-rootfs),$(abspath $(OUT))),)
+$(error OUT=$(OUT): that is one of the files that make itself builds; give another name)
+endif
+else ifneq ($(PAYLOADS)$(MANIFEST),)
+$(error PAYLOADS and MANIFEST are for: make appliance OUT=FILE PAYLOADS="FILE..." [MANIFEST=FILE])
+endif
+
+# Made anew each time: what it was made from before is not known.
+.PHONY: build/appliance/bundle.inc
+build/appliance/bundle.inc: $(PAYLOADS) $(MANIFEST)
+	@mkdir -p $(@D)
+	@tools/bundle.sh '$(MANIFEST)' $(PAYLOADS) >$@
+
+# Checked from an empty directory: what is not bundled is not there. The first payload has to start
+# without a word on the command line, the others if the manifest has options for them.
+appliance: build/appliance/nestling tools-run ## a program with PAYLOADS="FILE..." MANIFEST=FILE in it: OUT, and OUT.cpio
+	@rm -rf build/appliance/empty; mkdir build/appliance/empty
+	@for name in '' $$(awk '$$1 !~ /^#/ && NF { print $$1 }' $(MANIFEST) </dev/null); do \
+		env -C build/appliance/empty $(EMULATOR) $(CURDIR)/$< --check $$name </dev/null || \
+			{ echo "$(or $(MANIFEST),PAYLOADS): $${name:-$(notdir $(firstword $(PAYLOADS)))} is refused" >&2; exit 1; }; \
+	done
+	@cp $< '$(OUT)'
+	@echo 'file linuxrc $<' | rootfs/pack.sh '$(OUT).cpio'
 
 # ---- what runs in the guest ----
 
@@ -240,7 +275,6 @@ describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
 gdb_SOURCES := vmm/kvm/registers.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
 	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
-options_CFLAGS = $(vcpu_CFLAGS)
 uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 

@@ -20,19 +20,22 @@ build=$top/build
 help() {
 	cat <<-END
 		Usage: ./qemu-run.sh [ARGUMENT]...
+		       ./qemu-run.sh --appliance FILE [ARGUMENT]...
 		       ./qemu-run.sh --demo linux [ARGUMENT]...
 		       ./qemu-run.sh --shell [FILE]...
 		       ./qemu-run.sh --script SCRIPT [FILE]...
 
 		Builds what is missing, packs rootfs.cpio, boots a host in QEMU and nestling in it, with
-		all ARGUMENTs; -h shows which it takes. Files among them are packed along, and so is a
-		payload of this tree by its name (see payloads/). Exits with the guest's status.
+		all ARGUMENTs, which are checked first. Files among them are packed along, and so is a
+		payload of this tree by its name (--list). Exits with the guest's status.
 
-		--gdb     lets gdb debug the guest: gdb-multiarch -ex 'target remote :$GDB_PORT'
-		--demo    Linux in Linux: the guest is the host's kernel, with busybox to its prompt
-		--shell   boots busybox to a prompt instead, with nestling in its path
-		--script  boots busybox, runs SCRIPT in it and exits with its status
-		--help    this text
+		--appliance  boots FILE.cpio, as "make appliance OUT=FILE" made it
+		--gdb        lets gdb debug the guest: gdb-multiarch -ex 'target remote :$GDB_PORT'
+		--demo       Linux in Linux: the guest is the host's kernel, with busybox to its prompt
+		--shell      boots busybox to a prompt instead, with nestling in its path
+		--script     boots busybox, runs SCRIPT in it and exits with its status
+		--list       every payload of this tree, with what it shows
+		--help       this text
 
 		Environment, with the value it has now:
 		  HOST_CPU=$HOST_CPU
@@ -45,8 +48,18 @@ help() {
 		  GDB_PORT=$GDB_PORT
 		  KERNEL=$KERNEL
 		HOST_APPEND goes to the host's kernel, QEMU_EXTRA to QEMU. Ctrl-A x ends the guest, Ctrl-A h
-		says what else there is; Ctrl-] x ends QEMU itself.
+		says what else there is; Ctrl-] x ends QEMU itself. What nestling itself takes:
+
 	END
+}
+
+# Runs nestling here, on the developer's machine, for what needs no KVM.
+run_here() {
+	if [ "$(uname -m)" = aarch64 ]; then
+		"$nestling" "$@" </dev/null
+	else
+		qemu-aarch64 "$nestling" "$@" </dev/null
+	fi
 }
 
 fail() {
@@ -56,11 +69,20 @@ fail() {
 
 # ---- what shall run: nestling as PID 1, or busybox ----
 
-rootfs=rootfs.cpio init=/linuxrc demo=()
+nestling=$build/nestling rootfs=$build/rootfs.cpio init=/linuxrc demo=() payloads=$build/payloads
 case ${1-} in
---help)
+--help | -h)
 	help
-	exit
+	;;
+--list)
+	exec "$top/tools/list-payloads.sh"
+	;;
+--appliance)
+	{ [ -f "${2-}" ] && [ -r "$2.cpio" ]; } ||
+		fail "--appliance ${2-}: there are no ${2-} and ${2-}.cpio; make appliance OUT=${2-FILE} makes them"
+	nestling=$(realpath "$2") rootfs=$(realpath "$2.cpio")
+	payloads=/dev/null # its names are those of what it holds
+	shift 2
 	;;
 --demo)
 	[ "${2-}" = linux ] || fail "--demo ${2-}: there is one demo, linux"
@@ -68,7 +90,7 @@ case ${1-} in
 	demo=("$KERNEL" --memory 256M --initrd "$build/guest-rootfs.cpio" --append console=ttyAMA0)
 	;;
 --shell | --script)
-	rootfs=test-rootfs.cpio init=/init
+	rootfs=$build/test-rootfs.cpio init=/init
 	[ "$1" = --shell ] || [ -f "${2-}" ] || fail "--script ${2-}: no such file"
 	;;
 esac
@@ -79,37 +101,45 @@ mkdir -p "$build"
 exec 9<"$build"
 flock 9
 # Under a make of its caller's, that one's options and job slots are not for this one.
-MAKEFLAGS='' make -s -C "$top" --no-print-directory tools-run all "build/$rootfs" ${demo:+build/guest-rootfs.cpio} >&2
+MAKEFLAGS='' make -s -C "$top" --no-print-directory tools-run all "${rootfs#"$top/"}" \
+	${demo:+build/guest-rootfs.cpio} >&2
+case ${1-} in
+--help | -h)
+	run_here --help
+	exit
+	;;
+esac
 command -v "$QEMU" >/dev/null || fail "QEMU=$QEMU: no such command"
 [ -r "$KERNEL" ] || fail "KERNEL=$KERNEL: cannot be read"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$build/$rootfs" "$work/initrd"
+cp "$rootfs" "$work/initrd"
 
 # ---- files among the arguments are packed along, as /payloads/NAME ----
 
 list=$work/list
 : >"$list"
 
-# Sets `packed` to the name that a file, or a payload of this tree, has in the host; else to nothing.
+# Sets `packed` to the name that a file, or a payload of this tree, has in the host, and `file` to the one
+# it has here; else `packed` to nothing.
 pack() {
-	local file=$1 name
-	packed=
+	local name path
+	file=$1 packed=
 	[[ $file != -* ]] || return 0
-	[ -f "$file" ] || file=$build/payloads/$1.bin
+	[ -f "$file" ] || file=$payloads/${1%.bin}.bin
 	[ -f "$file" ] || return 0
-	file=$(realpath "$file")
-	name=payloads/$(basename "$file")
-	if ! grep -qxF "file $name $file" "$list"; then
+	path=$(realpath "$file")
+	name=payloads/$(basename "$path")
+	if ! grep -qxF "file $name $path" "$list"; then
 		! grep -qF "file $name " "$list" || fail "two files are named ${name#*/}: rename one"
 		[[ $name != *[[:space:]]* ]] || fail "$1: has a blank in its name: rename it"
-		echo "file $name $file" >>"$list"
+		echo "file $name $path" >>"$list"
 	fi
 	packed=/$name
 }
 
-arguments=() gdb=()
+arguments=() checked=() gdb=()
 previous=
 for argument in "${demo[@]}" "$@"; do
 	packed=
@@ -128,12 +158,16 @@ for argument in "${demo[@]}" "$@"; do
 	*) pack "${argument#"$prefix"}" ;;
 	esac
 	arguments+=("${packed:+$prefix}${packed:-$argument}")
+	[ -z "$packed" ] || argument=$prefix$file
+	checked+=("$argument")
 	previous=$argument
 done
 if [ -s "$list" ]; then
 	"$top/rootfs/pack.sh" "$work/payloads.cpio" <"$list"
 	cat "$work/payloads.cpio" >>"$work/initrd"
 fi
+# By nestling's own rules, before a host is booted for what cannot run. Busybox takes what it is given.
+[ "$init" != /linuxrc ] || run_here --check "${checked[@]}"
 flock -u 9
 
 # ---- arguments go on the kernel's command line, behind "--" (kernel/params.c: quotes, no escapes) ----

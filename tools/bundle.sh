@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Prints what vmm/load/bundle.S includes: bundle.sh MANIFEST FILE...; an empty MANIFEST is none.
 # A line of the manifest: "NAME OPTION...", quoted as for a shell; "#" starts a comment. NAME is a
-# FILE's, without its directory and ".bin".
+# FILE's, without its directory, and with or without ".bin". What the options say is not looked at
+# here: nestling itself checks them (--check) when an appliance is made.
 set -eu
 
 fail() {
@@ -17,7 +18,7 @@ shift
 
 # The options that the manifest has for a name, as they stand there.
 options_of() {
-	name=$1 awk '$1 == ENVIRON["name"] { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print; lines++ }
+	name=$1 awk '$1 == ENVIRON["name"] || $1 == ENVIRON["name"] ".bin" { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print; lines++ }
 		END { exit lines > 1 }' "${manifest:-/dev/null}" || fail "$manifest: two lines for $1"
 }
 
@@ -39,5 +40,5 @@ for file; do
 done
 
 awk '$1 !~ /^#/ && NF { print $1 }' "${manifest:-/dev/null}" | while read -r name; do
-	case $names in *" $name "*) ;; *) fail "$manifest: $name is no payload of$names" ;; esac
+	case $names in *" ${name%.bin} "*) ;; *) fail "$manifest: $name is no payload of$names" ;; esac
 done

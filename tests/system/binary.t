@@ -3,7 +3,7 @@
 # What must hold for the binary whatever is in it, by readelf, nm and objdump.
 . "$(dirname "$0")/tap.sh"
 
-cross=${CROSS_COMPILE:-aarch64-linux-gnu-}
+cross=${CROSS_COMPILE-aarch64-linux-gnu-}
 nestling=build/nestling
 elf() {
 	"${cross}readelf" -W "$@" $nestling

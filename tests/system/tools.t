@@ -16,6 +16,37 @@ is 'may not install: fails' $? 1
 like 'and prints the one command' "$got" \
 	'apt-get update && apt-get install -y --no-install-recommends one two$'
 
+# An arm64 machine, as far as make can see: CROSS_COMPILE= is its own compiler.
+mkdir "$work/native"
+for tool in cat dirname make nproc sh; do
+	ln -s "$(command -v $tool)" "$work/native/$tool"
+done
+ln -s "$work/bin/id" "$work/native/id"
+for tool in cpio dtc; do
+	ln -s /bin/true "$work/native/$tool"
+done
+printf '#!/bin/sh\necho aarch64\n' >"$work/native/uname"
+printf '#!/bin/sh\necho aarch64-linux-gnu\n' >"$work/native/gcc"
+chmod +x "$work/native/uname" "$work/native/gcc"
+got=$(PATH=$work/native make -s CROSS_COMPILE= tools-build 2>&1)
+is 'CROSS_COMPILE= asks for no cross compiler' "$? $got" '0 '
+got=$(PATH=$work/native make -nB CROSS_COMPILE= build/nestling build/payloads/hello.bin 2>&1)
+is 'and uses none' "$? $(grep -E 'aarch64-linux-gnu-[a-z]' <<<"$got")" '0 '
+for tool in 'ld -static' 'ar rcs' 'cpp -nostdinc' 'objcopy -O binary' 'strip build/nestling.debug'; do
+	like "but $tool" "$got" "(^|;) ?$tool"
+done
+is 'the driver of musl gets gcc' "$(make -s --eval "show: ; @echo \$\$REALGCC" CROSS_COMPILE= show)" gcc
+rm "$work/native/gcc"
+got=$(PATH=$work/native make -s CROSS_COMPILE= tools-build 2>&1)
+like 'without gcc: that is what is missing' "$? $got" 'apt-get install -y --no-install-recommends gcc$'
+printf '#!/bin/sh\necho x86_64-linux-gnu\n' >"$work/native/gcc"
+chmod +x "$work/native/gcc"
+got=$(PATH=$work/native make -s CROSS_COMPILE= tools-build 2>&1)
+like 'a gcc for another CPU is refused' "$? $got" \
+	'CROSS_COMPILE=: gcc makes programs for x86_64-linux-gnu, not for aarch64'
+got=$(PATH=$work/native make -s CROSS_COMPILE=no-such- tools-build 2>&1)
+like 'and so is one that is not there' "$? $got" 'CROSS_COMPILE=no-such-: there is no no-such-gcc in PATH'
+
 got=$(echo 'nonsense a b' | rootfs/pack.sh "$work/x.cpio" 2>&1)
 is 'a list with a wrong line is refused' "$? $got" '1 pack.sh: unknown line: nonsense a b'
 

@@ -2,8 +2,8 @@
 /*
  * What the program carries within itself: the device tree, and the payloads.
  *
- * Who uses it: load.c and boot.c, through load.h. bundle.inc is made by the Makefile: a line
- * "payload NAME, FILE, OPTION..., """ for each.
+ * Who uses it: load.c and boot.c, through load.h. bundle.inc is made by tools/bundle.sh, one
+ * for nestling and one for an appliance: a line "payload NAME, FILE, OPTION..., """ for each.
  */
 	.section .rodata.bundle, "a"
 	.balign	8
@@ -27,7 +27,7 @@ bundled_payloads:
 	.section .data.rel.ro.bundle, "aw"
 	.quad	1b, 2b, 3b, 4b
 	.endm
-	.include "build/bundle.inc"
+	.include "bundle.inc"
 	.quad	0, 0, 0, 0
 
 	.section .note.GNU-stack, "", %progbits
