@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 
 static const struct format *const formats[] = {
-	&format_gzip, /* first: what it unpacks is matched against those behind it */
+	&format_gzip, /* what it unpacks is matched against the others */
 	&format_elf, &format_image, &format_flat, /* last: it takes everything */
 };
 
@@ -180,9 +180,14 @@ void payload_open(struct payload *payload, const char *option, const char *name)
 
 struct placement payload_load(const struct payload *payload, const struct load_target *target)
 {
-	for (size_t i = payload->backing == SCRATCH; i < ARRAY_SIZE(formats); i++)
+	bool is_unpacked = payload->backing == SCRATCH;
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (formats[i] == &format_gzip && is_unpacked)
+			continue; /* a payload is packed once */
 		if (formats[i]->matches(payload))
 			return formats[i]->load(payload, target);
+	}
 	__builtin_trap(); /* the last one matches everything */
 }
 
