@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: input waits for a guest that opens its port as Linux does (it unmasks and masks RX and RT,
- * prints, empties the FIFO) and then polls: all of it comes, in order. Sends back every byte;
- * Ctrl-D ends.
+ * Claim: input waits for a guest that opens its port as Linux does, and all of it comes in order. It
+ * unmasks and masks RX and RT, prints, empties the FIFO, and polls then. Sends back every byte.
+ * Never ends by itself: Ctrl-D ends it.
  */
 #include "guest.h"
 

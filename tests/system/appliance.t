@@ -72,7 +72,7 @@ is 'the list has every payload of the tree' "$(awk '{ print $1 }' <<<"$stdout")"
 	done)"
 is 'each with a claim in a line' "$(grep -vE '^[a-z]+ +[^ ].{20,150}\.$' <<<"$stdout")" ''
 is 'and whether it ends' "$(grep 'Never ends by itself' <<<"$stdout" | awk '{ print $1 }' | paste -sd ' ')" \
-	'echo lines print reset silence spin storm'
+	'echo lines poll print reset silence spin storm'
 here --list
 is "the program's list is what it holds" "$out" "hello	$(stat -c %s build/payloads/hello.bin) bytes"
 
