@@ -68,6 +68,7 @@ enum role {
 	SYSCALL(4, BOOT, openat, int, const char *, int, int)                                      \
 	SYSCALL(3, BOOT, close_range, unsigned, unsigned, unsigned)                                \
 	SYSCALL(2, BOOT, fstat, int, void *)                                                       \
+	SYSCALL(2, BOOT, fstatfs, int, void *)                                                     \
 	SYSCALL(2, BOOT, eventfd2, unsigned, int)                                                  \
 	SYSCALL(4, BOOT, signalfd4, int, const uint64_t *, size_t, int)                            \
 	SYSCALL(4, BOOT, rt_sigaction, int, const void *, void *, size_t)                          \

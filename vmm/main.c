@@ -74,6 +74,13 @@ static unsigned roles(const struct options *options)
 	return roles;
 }
 
+/* From here on standard output has what was asked for alone: what the guest prints, or a list. */
+static void announce(const struct options *options)
+{
+	if (options->status_token)
+		dprintf(1, "\036nestling: %s ready\n", options->status_token);
+}
+
 /* Starts the guest again, from nothing, as often as it resets itself. */
 static int run(const struct options *options, bool is_terminal)
 {
@@ -89,8 +96,7 @@ static int run(const struct options *options, bool is_terminal)
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();
 	console_create(&console, is_terminal);
-	if (options->status_token)
-		dprintf(1, "\036nestling: %s ready\n", options->status_token);
+	announce(options);
 	if (options->gdb)
 		gdb_open(&gdb, options->gdb, options->gdb_wait);
 	machine_create(&machine, &kvm, &console, options);
@@ -169,6 +175,8 @@ int main(int argc, char **argv)
 		return status;
 	if (options.check)
 		return check(&options);
+	if (options.help || options.version || options.list || options.probe)
+		announce(&options);
 	if (options.help)
 		return help();
 	if (options.version)

@@ -104,6 +104,8 @@ static const struct option {
 	ROW(0, "list", FLAG, list, NULL, "name the bundled payloads"),
 	ROW(0, "status-token", STRING, status_token, "TEXT",
 	    "as PID 1: mark the last line, for qemu-run.sh"),
+	ROW(0, "stderr", STRING, stderr_path, "DEVICE",
+	    "as PID 1: where messages, traces and figures go (the console)"),
 	ROW('h', "help", FLAG, help, NULL, "this text"),
 	ROW(0, "version", FLAG, version, NULL, "version of this program"),
 #undef ROW

@@ -10,6 +10,7 @@ struct options {
 	const char *payload;	  /* name or path; NULL: the first that is bundled */
 	const char *append;	  /* bootargs */
 	const char *status_token; /* what PID 1's last line begins with */
+	const char *stderr_path;  /* PID 1's standard error; NULL: the console */
 	uint64_t memory;	  /* bytes of RAM */
 	uint64_t cpus;
 	uint64_t gic;	      /* version 2 or 3; 0: what the host has */

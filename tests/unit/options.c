@@ -149,6 +149,7 @@ static const struct {
 	{ { "-h" }, { .help = true } },
 	{ { "--version" }, { .version = true } },
 	{ { "--status-token", "t" }, { .status_token = "t" } },
+	{ { "--stderr=/dev/ttyS0" }, { .stderr_path = "/dev/ttyS0" } },
 };
 
 static void assert_same(const char *left, const char *right)
@@ -171,6 +172,7 @@ static void test_good(void **state)
 		assert_same(got.payload, want->payload);
 		assert_string_equal(got.append, want->append ? want->append : "");
 		assert_same(got.status_token, want->status_token);
+		assert_same(got.stderr_path, want->stderr_path);
 		assert_int_equal(got.memory, want->memory ? want->memory : 128 * MIB);
 		assert_int_equal(got.cpus, want->cpus ? want->cpus : 1);
 		assert_int_equal(got.no_reboot, want->no_reboot);

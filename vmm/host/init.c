@@ -18,10 +18,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/prctl.h>
 #include <linux/reboot.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 /*
@@ -42,6 +45,76 @@ static long settle_files(const char *path, int kept)
 		return sys_close_range(3, ~0u, 0);
 	fd = kept > 3 ? sys_close_range(3, (unsigned)kept - 1, 0) : 0;
 	return fd < 0 ? fd : sys_close_range((unsigned)kept + 1, ~0u, 0);
+}
+
+/* What a terminal prints is what was written: no carriage return in front of a newline. */
+static void print_unchanged(int fd)
+{
+	struct termios mode = { 0 };
+
+	if (ioctl_restart(fd, TCGETS, (uintptr_t)&mode) < 0)
+		return; /* what is no terminal adds none */
+	mode.c_oflag &= ~(tcflag_t)OPOST;
+	(void)ioctl_restart(fd, TCSETS, (uintptr_t)&mode);
+}
+
+/* Standard error becomes this device's; it stays the console if there is none. */
+static void open_stderr(const char *path)
+{
+	long fd;
+
+	sys_close(2);
+	fd = sys_openat(AT_FDCWD, path, O_WRONLY | O_NOCTTY, 0); /* the lowest that is free: 2 */
+	if (fd >= 0) {
+		print_unchanged(2);
+		return;
+	}
+	settle_files("/dev/console", -1);
+	report("--stderr %.200s: %s; messages go to the console", path, error_text((int)-fd));
+}
+
+/* The console of a host that this program is the whole userland of. */
+static void prepare_console(const struct options *options)
+{
+	/* Who gave the token reads what comes out, and is no terminal that needs them. */
+	if (options->status_token)
+		print_unchanged(1);
+	if (options->stderr_path)
+		open_stderr(options->stderr_path);
+}
+
+/*
+ * What a run writes for later has to outlive it: the file systems that PID 1 starts with lie in
+ * the host's RAM. Others may be mounted for the PID 1 of a container.
+ */
+static void refuse_ram_files(const struct options *options)
+{
+	const struct {
+		const char *option, *path;
+	} outputs[] = {
+		{ "trace-file", options->trace_file },
+		{ "dump-core", options->dump_core },
+		{ "dump-dtb", options->dump_dtb },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
+		const char *path = outputs[i].path;
+		struct stat file = { 0 };
+		struct statfs system = { 0 };
+		long fd = path ? sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT, 0600) : -1;
+
+		if (fd < 0)
+			continue; /* whoever writes it says what is wrong */
+		(void)sys_fstat((int)fd, &file);
+		(void)sys_fstatfs((int)fd, &system);
+		sys_close((int)fd);
+		if (S_ISREG(file.st_mode) &&
+		    (system.f_type == RAMFS_MAGIC || system.f_type == TMPFS_MAGIC))
+			die(STATUS_USAGE,
+			    "--%s %.200s: lies in this host's RAM and would be lost; name a disk, "
+			    "such as /dev/nvme0n1",
+			    outputs[i].option, path);
+	}
 }
 
 /* /dev/kvm and the console are all that is needed of a file system. */
@@ -101,7 +174,9 @@ static _Noreturn void power_off(int status)
 {
 	long result = -1;
 
-	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
+	/* tcdrain(3): UARTs still have bytes to send */
+	(void)ioctl_restart(1, TCSBRK, 1);
+	(void)ioctl_restart(2, TCSBRK, 1);
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
 				    LINUX_REBOOT_CMD_POWER_OFF, NULL);
@@ -146,7 +221,7 @@ static int watch(int child, bool is_pid1, const struct options *options)
 }
 
 /* What the child does of its own. */
-static void become_monitor(bool is_pid1)
+static void become_monitor(bool is_pid1, const struct options *options)
 {
 	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 
@@ -154,8 +229,10 @@ static void become_monitor(bool is_pid1)
 		result = sys_rt_sigprocmask(SIG_UNBLOCK, &watched, NULL, sizeof watched);
 	if (result < 0)
 		die(STATUS_HOST, "cannot be watched over: %s", error_text((int)-result));
-	if (is_pid1)
-		take_console();
+	if (!is_pid1)
+		return;
+	take_console();
+	refuse_ram_files(options);
 }
 
 bool init_start(const struct options *options)
@@ -172,6 +249,8 @@ bool init_start(const struct options *options)
 	if (result < 0 && !is_pid1 && !options->no_sandbox)
 		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
 		    error_text((int)-result));
+	if (is_pid1)
+		prepare_console(options);
 	is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&mode) == 0;
 	if (!is_pid1 && !is_terminal)
 		return false;
@@ -182,7 +261,7 @@ bool init_start(const struct options *options)
 	if (result >= 0)
 		result = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
 	if (result == 0) {
-		become_monitor(is_pid1);
+		become_monitor(is_pid1, options);
 		return is_terminal;
 	}
 	if (result < 0)
