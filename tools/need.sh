@@ -36,10 +36,15 @@ fi
 echo "Installing$packages" >&2
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.failed"' EXIT
+trap 'exit 143' TERM
+# That it waits for another one's lock is said once, as soon as it does.
 # shellcheck disable=SC2086
-if ! { $root apt-get -q update && $root apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get }; } \
-	</dev/null >"$log" 2>&1; then
+{
+	{ $root apt-get -q update && $root apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get }; } ||
+		: >"$log.failed"
+} </dev/null 2>&1 | tee "$log" | sed -un '/^Waiting/ { p; :rest; n; b rest; }' >&2
+if [ -e "$log.failed" ]; then
 	cat "$log" >&2
 	echo "That failed. As root, run: apt-get update && $install" >&2
 	exit 1
