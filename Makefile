@@ -50,8 +50,9 @@ OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/v
 
 all: build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
 
+# make's own status is 2, whatever a command's is.
 run: ## boot a host in QEMU, and a guest that says hello in it
-	./qemu-run.sh
+	@./qemu-run.sh || { status=$$?; echo "./qemu-run.sh ended with status $$status" >&2; exit $$status; }
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)

@@ -1,26 +1,34 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# The host's console at this end: host-console.pl TOKEN KEYS CONSOLE, between QEMU's standard input and
-# output, two FIFOs, and our own.
+# The host's console at this end: host-console.pl TOKEN KEYS CONSOLE MESSAGES, between QEMU's standard
+# input, output and second serial port, three FIFOs, and our own standard input, output and error.
 #
 # Keys are held back until PID 1 says, in a line that is marked with the token, that it is ready for them:
 # what comes while the host boots would be lost in its UART.
-# What the console shows is passed on as it comes, up to the final line that PID 1 marks with the token;
-# both lines are swallowed, and the status of the final one is our own. A guest does not know the token, so
-# what it prints is never taken for one of them.
+# What the console shows before that line is the host's and goes to standard error, as its messages do;
+# what comes after it is the guest's and goes to standard output, up to the final line that PID 1 marks
+# with the token. Both lines are swallowed, and the status of the final one is our own. A guest does not
+# know the token, so what it prints is never taken for one of them.
+# Nothing that stalls holds up anything else: each way has bytes of its own that wait.
 use strict;
 use warnings;
 use Errno;
 
-my ($token, $keys_path, $console_path) = @ARGV;
+my ($token, $keys_path, $console_path, $messages_path) = @ARGV;
 my ($ready, $final) = map { "\036nestling: $token $_" } 'ready', 'exit status ';
 
-# On these QEMU ends, and then its output: that is how this ends.
-$SIG{$_} = 'IGNORE' for qw(HUP INT TERM PIPE);
+# On a signal QEMU ends, and with it what it had for us. What nobody takes then is not waited for.
+pipe my $wake, my $waker or die "pipe: $!\n";
+my $is_ending = 0;
+for (qw(HUP INT TERM)) {
+    $SIG{$_} = sub { syswrite $waker, 'x' unless $is_ending++ };
+}
+$SIG{PIPE} = 'IGNORE';
 
-# In the order in which QEMU opens them.
+# In the order in which QEMU's are opened.
 open my $keys, '>', $keys_path or die "$keys_path: $!\n";
 open my $console, '<', $console_path or die "$console_path: $!\n";
+open my $messages, '<', $messages_path or die "$messages_path: $!\n";
 
 # The terminal's mode. It is raw once the host is ready; before that Ctrl-C ends QEMU.
 my $mode;
@@ -39,82 +47,111 @@ END {
     }
 }
 
-# Writes all of it. False if there is nobody any more who would read it.
-sub pass {
-    my ($to, $bytes) = @_;
-    while (length $bytes) {
-        my $written = syswrite($to, $bytes);
-        if (defined $written) {
-            substr($bytes, 0, $written, '');
-        } elsif ($!{EAGAIN}) {    # whoever started us made it non-blocking
-            my $out = '';
-            vec($out, fileno($to), 1) = 1;
-            select(undef, $out, undef, undef);
-        } elsif (!$!{EINTR}) {
-            return 0;
-        }
-    }
-    return 1;
-}
+# ---- ways: where bytes come from, and those that wait to be written, a list of [handle, bytes] ----
 
-sub show {
-    pass(*STDOUT, $_[0]) or exit 141;    # as if by SIGPIPE
-}
+my ($is_ready, $is_final) = (0, 0);
+my $held = '';    # of the console's: what may become a marked line, or the final one and what follows
 
-# What was typed, to QEMU; a FIFO that can be written takes this much at once.
-sub type {
-    my $n = sysread(STDIN, my $bytes, 4096);
-    return if !defined $n && ($!{EINTR} || $!{EAGAIN});
-    return if $n && pass($keys, $bytes);
-    close $keys;
-    undef $keys;
-}
+my @ways = (
+    { from => $console, waiting => [], take => \&take_console },
+    { from => $messages, waiting => [], take => sub { [\*STDERR, $_[0]] } },
+);
+my $typing = { from => \*STDIN, waiting => [], take => sub { [$keys, $_[0]] } };
 
-# Waits until the console has something; until then types, once that is wanted.
-sub wait_for_console {
-    my ($typing) = @_;
-    while (1) {
-        my ($in, $out) = ('', '');
-        vec($in, fileno($console), 1) = 1;
-
-        # Keys are read only if QEMU takes them: how much waits there is bounded.
-        if ($typing && $keys) {
-            vec($out, fileno($keys), 1) = 1;
-            next if select(my $now = $in, $out, undef, undef) < 0;
-            return if vec($now, fileno($console), 1);
-            vec($in, fileno(STDIN), 1) = 1;
-        }
-        next if select($in, undef, undef, undef) < 0;
-        return if vec($in, fileno($console), 1);
-        type();
-    }
-}
-
-my $held   = '';
-my $is_ready = 0;
-while (1) {
-    wait_for_console($is_ready);
-    my $n = sysread($console, my $chunk, 65536);
-    next if !defined $n && $!{EINTR};
-    last unless $n;
-    $held .= $chunk;
-    if (!$is_ready && $held =~ s/\Q$ready\E\r?\n//) {
+# What the console showed, and where it goes.
+sub take_console {
+    my @out;
+    $held .= $_[0];
+    return if $is_final;
+    if (!$is_ready && $held =~ s/^(.*?)\Q$ready\E\r?\n//s) {
+        push @out, [\*STDERR, $1];
         make_raw();
         $is_ready = 1;
+        push @ways, $typing;
     }
-    my $at = index($held, $final);
-    if ($at >= 0) {
-        show(substr($held, 0, $at, ''));
-        1 while sysread($console, $held, 4096, length $held);    # what the host's kernel adds
-        exit $1 if $held =~ /^\Q$final\E(\d+)/;
-        last;
-    }
-
-    # Keep back only what may become a marked line.
-    my $keep = length($held) < length($final) ? length($held) : length($final);
-    $keep-- while $keep && !grep { substr($held, -$keep) eq substr($_, 0, $keep) } $final, "$ready\r\n";
-    show(substr($held, 0, length($held) - $keep, ''));
+    my $to = $is_ready ? \*STDOUT : \*STDERR;
+    my $end = index($held, $final);
+    $is_final = $end >= 0;
+    $end = length($held) - may_become_mark() unless $is_final;
+    return @out, [$to, substr($held, 0, $end, '')];
 }
-show($held);
+
+# How many bytes at the end of what is held a marked line may begin with.
+sub may_become_mark {
+    my $n = length $held;
+    my $longest = length($final) > length($ready) + 2 ? length $final : length($ready) + 2;
+    $n = $longest if $n > $longest;
+    $n-- while $n && !grep { substr($held, -$n) eq substr($_, 0, $n) } $final, "$ready\r\n";
+    return $n;
+}
+
+# Reads once. At the end of a file there is nothing to come any more.
+sub take {
+    my ($way) = @_;
+    my $n = sysread($way->{from}, my $bytes, 65536);
+    return if !defined $n && ($!{EINTR} || $!{EAGAIN});
+    if ($n) {
+        push @{ $way->{waiting} }, grep { length $_->[1] } $way->{take}->($bytes);
+    } else {
+        stop($way);
+    }
+}
+
+sub stop {
+    my ($way) = @_;
+    undef $way->{from};
+    @{ $way->{waiting} } = ();
+    undef $keys if $way == $typing;    # QEMU has the end of its file then
+}
+
+# Writes what does not block: a pipe that can be written takes as much as this at once.
+sub give {
+    my ($way) = @_;
+    my $next = $way->{waiting}[0];
+    my ($to, $bytes) = @$next;
+    my $written = syswrite($to, $bytes, 4096);
+    if (defined $written) {
+        substr($next->[1], 0, $written, '');
+        shift @{ $way->{waiting} } unless length $next->[1];
+    } elsif (!$!{EINTR} && !$!{EAGAIN}) {
+        exit 141 if $to == \*STDOUT;    # as if by SIGPIPE
+        shift @{ $way->{waiting} };     # nobody is there any more who would read it
+        stop($way) if $way == $typing;
+    }
+}
+
+# The ways that can be gone on with: a list of those to read from, and one of those to write to.
+sub wait_for_any {
+    my ($in, $out) = ('', '');
+    vec($in, fileno($wake), 1) = 1 unless $is_ending;
+    for (@ways) {
+        if (@{ $_->{waiting} }) {
+            vec($out, fileno($_->{waiting}[0][0]), 1) = 1;
+        } elsif ($_->{from}) {
+            vec($in, fileno($_->{from}), 1) = 1;
+        }
+    }
+    my $has_output = $out =~ /[^\0]/;
+    my $n = select($in, $out, undef, $is_ending && $has_output ? 0 : undef);
+    return ([], []) if $n < 0;
+    my @to_read = grep { !@{ $_->{waiting} } && $_->{from} && vec($in, fileno($_->{from}), 1) } @ways;
+    my ($can, $cannot) = ([], []);
+    for (grep { @{ $_->{waiting} } } @ways) {
+        push @{ vec($out, fileno($_->{waiting}[0][0]), 1) ? $can : $cannot }, $_;
+    }
+    if ($is_ending) {
+        @{ $_->{waiting} } = () for @$cannot;
+    }
+    return (\@to_read, $can);
+}
+
+while (grep { $_ != $typing && ($_->{from} || @{ $_->{waiting} }) } @ways) {
+    my ($to_read, $to_write) = wait_for_any();
+    take($_) for @$to_read;
+    give($_) for @$to_write;
+}
+exit $1 if $is_final && $held =~ /^\Q$final\E(\d+)/;
+exit 143 if $is_ending;
+print { $is_ready ? *STDOUT : *STDERR } $held;    # without a number it is not the final line
 print STDERR "qemu-run.sh: the host ended without a word from nestling\n";
 exit 70;

@@ -54,11 +54,11 @@ cases() {
 	done <<<"$1"
 }
 
-# boot ARGUMENT...: qemu-run.sh, bounded; sets `status`, `stdout` and `stderr`, without carriage returns.
+# boot ARGUMENT...: qemu-run.sh, bounded; sets `status`, `stdout` and `stderr`.
 # shellcheck disable=SC2034 # for the tests
 boot() {
 	status=0
 	timeout -k 5 300 ./qemu-run.sh "$@" </dev/null >"$work/stdout" 2>"$work/stderr" || status=$?
-	stdout=$(tr -d '\r' <"$work/stdout")
+	stdout=$(cat "$work/stdout")
 	stderr=$(cat "$work/stderr")
 }

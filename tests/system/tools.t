@@ -47,22 +47,46 @@ like 'a gcc for another CPU is refused' "$? $got" \
 got=$(PATH=$work/native make -s CROSS_COMPILE=no-such- tools-build 2>&1)
 like 'and so is one that is not there' "$? $got" 'CROSS_COMPILE=no-such-: there is no no-such-gcc in PATH'
 
+# A machine on which root installs, but another one is doing so.
+mkdir "$work/root"
+printf '#!/bin/sh\necho 0\n' >"$work/root/id"
+cat >"$work/root/apt-get" <<-'END'
+	#!/bin/sh
+	echo "Reading $*"
+	case $* in
+	*good) echo 'Waiting for cache lock: held by 1.' && echo 'Waiting for cache lock: held by 1.' ;;
+	*bad) echo 'E: no good' >&2 && exit 100 ;;
+	esac
+END
+chmod +x "$work/root"/*
+got=$(PATH=$work/root:$PATH tools/need.sh no-such:good 2>&1)
+is 'installs: says what it waits for, once' "$? $got" '0 Installing good
+Waiting for cache lock: held by 1.'
+got=$(PATH=$work/root:$PATH tools/need.sh no-such:bad 2>&1)
+like 'cannot install: fails, and says why' "$? $(tr '\n' ' ' <<<"$got")" \
+	'^1 Installing bad .*E: no good That failed. As root, run: apt-get update'
+
 got=$(echo 'nonsense a b' | rootfs/pack.sh "$work/x.cpio" 2>&1)
 is 'a list with a wrong line is refused' "$? $got" '1 pack.sh: unknown line: nonsense a b'
 
 token=0123456789abcdef
-mkfifo "$work/keys" "$work/console"
-# filter: what the console shows of standard input, and the status; QEMU gets what is in $work/in.
+ready="\036nestling: $token ready\n"
+mkfifo "$work/keys" "$work/console" "$work/messages"
 : >"$work/in"
+: >"$work/said"
+# filter: what the console shows of standard input, and the status. QEMU gets what is in $work/in, and says on
+# its other line what is in $work/said; standard error is $work/stderr.
 filter() {
 	cat >"$work/console" 3<"$work/keys" <&0 &
 	cat "$work/keys" >"$work/typed" &
-	timeout -k 5 60 tools/host-console.pl $token "$work/keys" "$work/console" <"$work/in" 2>/dev/null
+	cat "$work/said" >"$work/messages" &
+	timeout -k 5 60 tools/host-console.pl $token "$work/keys" "$work/console" "$work/messages" \
+		<"$work/in" 2>"$work/stderr"
 	echo "<$?>"
 	wait
 }
 show() {
-	printf '%b' "$1" | filter
+	printf '%b' "$ready$1" | filter
 }
 is 'console: the final line is swallowed' "$(show "out\n\036nestling: $token exit status 3\nx")" 'out
 <3>'
@@ -73,22 +97,55 @@ is 'console: what only begins like it passes' "$(show "\036nestling: $token exit
 is 'console: a line without a number is none' "$(show "\036nestling: $token exit status x\n")" \
 	$'\036'"nestling: $token exit status x
 <70>"
-is 'console: byte by byte' "$(for c in o k n e s $'\036'"nestling: ${token:0:3}" "${token:3}" \
-	' exit status 9'; do printf '%s' "$c"; done | filter)" 'oknes<9>'
+is 'console: byte by byte' "$(for c in "$(printf '%b.' "$ready")" o k n e s $'\036'"nestling: ${token:0:3}" "${token:3}" \
+	' exit status 9'; do printf '%s' "$c"; done | filter)" '.oknes<9>'
 head -c 100000 /dev/urandom >"$work/bytes"
-filter <"$work/bytes" >"$work/out"
+{ printf '%b' "$ready" && cat "$work/bytes"; } | filter >"$work/out"
 printf '<70>\n' >>"$work/bytes"
 cmp -s "$work/bytes" "$work/out"
 report $? 'console: any byte passes'
+is "console: before the line that says that it is ready it is the host's, on standard error" \
+	"$(printf '%b' "panic\r\n${ready}guest\n\036nestling: $token exit status 0\n" | filter)$(cat "$work/stderr")" \
+	$'guest\n<0>panic\r'
+echo 'a trace' >"$work/said"
+is 'messages: go to standard error' "$(show "out\n\036nestling: $token exit status 0\n")$(cat "$work/stderr")" \
+	$'out\n<0>a trace'
+: >"$work/said"
 
 head -c 100000 /dev/urandom >"$work/in"
-is 'keys: none before the host is ready' "$(show "\036nestling: $token exit status 0\n")$(wc -c <"$work/typed")" \
-	'<0>0'
+is 'keys: none before the host is ready' "$(printf '%b' "\036nestling: $token exit status 0\n" |
+	filter)$(wc -c <"$work/typed")" '<0>0'
+# typed: until all of them have come.
+typed() {
+	for _ in {1..100000}; do [ "$(stat -c %s "$work/typed")" -ne 100000 ] || break; done
+}
 is 'keys: the line that says so is swallowed' "$({
 	printf 'a\036nestling: %s ready\r\nb' $token
-	for _ in {1..100000}; do [ "$(stat -c %s "$work/typed")" -ne 100000 ] || break; done
-} | filter)" 'ab<70>'
+	typed
+} | filter)" 'b<70>'
 cmp -s "$work/in" "$work/typed"
 report $? 'keys: then all of them come'
+
+# Standard output stalls.
+mkfifo "$work/stalled"
+exec 5<>"$work/stalled"
+echo 'a trace' >"$work/said"
+: >"$work/typed"
+{ printf '%b' "$ready" && exec cat /dev/zero; } >"$work/console" 3<"$work/keys" &
+host=$!
+cat "$work/keys" >"$work/typed" &
+cat "$work/said" >"$work/messages" &
+timeout -k 5 60 tools/host-console.pl $token "$work/keys" "$work/console" "$work/messages" \
+	<"$work/in" >"$work/stalled" 2>"$work/stderr" &
+console=$!
+typed
+is 'keys: come through while standard output stalls' "$(cmp "$work/in" "$work/typed" 2>&1)" ''
+kill $host
+kill $console
+wait $console
+is 'a signal ends it, though standard output stalls' "$?" 143
+is 'messages: come through while standard output stalls' "$(cat "$work/stderr")" 'a trace'
+exec 5>&-
+wait
 
 plan
