@@ -106,9 +106,9 @@ is 'nestling itself stays what it was' "$(sha256sum build/nestling build/rootfs.
 
 made=$(sha256sum "$work/my" "$work/my.cpio")
 boot --appliance "$work/my"
-like 'an appliance needs no command line' "$status $stdout" '^0 2$'
+like 'an appliance needs no command line' "$status ${stdout//$'\r'/}" '^0 2$'
 boot --appliance "$work/my" -c 1
-like 'which can change its options, though' "$status $stdout" '^0 1$'
+like 'which can change its options, though' "$status ${stdout//$'\r'/}" '^0 1$'
 boot --appliance "$work/my" other
 is 'and so has the other payload, by a line for its name with .bin' "$status" 42
 boot --appliance "$work/my" other.bin --append 9
