@@ -77,6 +77,19 @@ static void test_acknowledgements(void **state)
 	assert_string_equal(answers, "$QC1#c5");
 }
 
+/* The terminal's echo of it has acknowledged gdb's first packet, which never came. */
+static void test_lost_packet(void **state)
+{
+	(void)state;
+	say("wbreak+;hwbreak+#c8");
+	assert_string_equal(answers, "");
+	say("-"); /* for want of an answer */
+	assert_int_equal(strncmp(answers, "$PacketSize=", 12), 0);
+	say("+-");
+	assert_string_equal(answers, ""); /* that one is not lost, but late */
+	ask("qC", "QC1");
+}
+
 static void test_longest_packet(void **state)
 {
 	char packet[GDB_PACKET + 8];
@@ -901,6 +914,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(test_##name, set_up)
 	static const struct CMUnitTest tests[] = {
 		TEST(acknowledgements),
+		TEST(lost_packet),
 		TEST(longest_packet),
 		TEST(features),
 		TEST(all_registers),

@@ -30,7 +30,8 @@ struct gdb {
 	bool holds;  /* the guest stands still because gdb wants so */
 	bool awaits; /* gdb waits for it to stop */
 	bool no_acks;
-	unsigned cpu; /* that g, m and their like mean */
+	bool was_asked; /* something, ever */
+	unsigned cpu;	/* that g, m and their like mean */
 	enum view view;
 
 	/* What has come in: of a packet the text, without its frame. */

@@ -70,6 +70,18 @@ static void begin_packet(struct gdb *gdb)
 	gdb->sum = 0;
 }
 
+/*
+ * What gdb sends before a terminal's line is open may be echoed, for that is how the kernel opens a
+ * terminal, and the pluses in gdb's first packet look like our acknowledgement of it. After a while
+ * gdb asks for the answer once more: the first packet is always the same.
+ */
+static void answer_lost_packet(struct gdb *gdb)
+{
+	gdb->was_asked = true;
+	memcpy(gdb->packet, "qSupported", sizeof "qSupported");
+	gdb_packet(gdb);
+}
+
 /* Between packets: Ctrl-C, acknowledgements, noise. */
 static void receive_idle(struct gdb *gdb, uint8_t byte)
 {
@@ -77,6 +89,8 @@ static void receive_idle(struct gdb *gdb, uint8_t byte)
 		begin_packet(gdb);
 	else if (byte == 3)
 		gdb_interrupt(gdb);
+	else if (byte == '-' && !gdb->was_asked)
+		answer_lost_packet(gdb);
 }
 
 static void receive_text(struct gdb *gdb, uint8_t byte)
@@ -98,6 +112,7 @@ static void end_packet(struct gdb *gdb)
 	bool good = gdb->sum == gdb->checksum;
 
 	gdb->state = IDLE;
+	gdb->was_asked = true;
 	gdb->packet[gdb->received] = '\0';
 	/* A line that is no socket does not tell when another gdb is at its end. */
 	if (!strncmp(gdb->packet, "qSupported", 10))
