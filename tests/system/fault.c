@@ -9,7 +9,8 @@
  *   said      the same, and something on standard error
  *   refused   a status of nestling's own table, a message, and no more of the undisturbed run's
  *             output than its beginning
- * Prints a row for each system call, then "ok NAME" or "not ok NAME".
+ * Calls are told apart by what they are, not by when they are made: threads take turns as they
+ * like. Prints a row for each system call, then "ok NAME" or "not ok NAME".
  *
  * With -f each call that is made in a sandbox is turned into another one instead, which no sandbox
  * allows: the program must be killed by SIGSYS, and name the call.
@@ -32,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -44,7 +46,7 @@
 #define MOST_CALLS 1000
 #define REPEATS 2 /* of the same call that are tried: one for each byte of output is too many */
 #define MOST_OUTPUT 4096
-#define PATIENCE 30 /* seconds; only what hangs takes them */
+#define PATIENCE 30 /* seconds of the host; only what hangs takes them */
 #define NEVER (-1)
 
 /* What a call is made to do. */
@@ -73,6 +75,15 @@ struct outcome {
 	bool tampered, terminal_changed;
 	int call; /* that was disturbed */
 	char out[MOST_OUTPUT], err[MOST_OUTPUT];
+};
+
+/* A run of the command. */
+struct run {
+	const struct fault *fault;
+	uint64_t call; /* identity of the one that is disturbed */
+	int before;    /* how often that call is left in peace first; NEVER: always */
+	int count;     /* calls that could be disturbed; what they are */
+	uint64_t calls[MOST_CALLS];
 };
 
 static const struct fault forbidden[] = { { .name = "forbidden", .other = SYS_socket } };
@@ -105,6 +116,7 @@ static _Noreturn void become(char **command, int out, int err)
 	dup2(err, 2);
 	if (as_pid1)
 		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	personality(ADDR_NO_RANDOMIZE);
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* stops once it is the command */
 	execvp(command[0], command);
 	_exit(126);
@@ -142,12 +154,14 @@ static struct iovec registers_of(pid_t id, struct user_regs_struct *registers)
 	return vector;
 }
 
-/* Has this thread a filter already? */
-static bool is_sandboxed(pid_t id)
+/* Has this thread a filter already, and is it not the one that watches over the monitor? */
+static bool is_in_sandbox(pid_t id)
 {
 	char path[64], text[MOST_OUTPUT] = "";
 	int fd;
 
+	if ((as_pid1 || at_terminal) && id == command_id)
+		return false;
 	snprintf(path, sizeof path, "/proc/%d/status", id);
 	fd = open(path, O_RDONLY);
 	if (fd >= 0)
@@ -167,9 +181,6 @@ static bool disturb(pid_t id, const struct fault *fault, long number)
 
 	if (number == SYS_exit_group || number == SYS_rt_sigreturn || number == SYS_getpid)
 		return false; /* they cannot fail */
-	/* What watches over the monitor is not that itself. */
-	if (fault->other && (!is_sandboxed(id) || ((as_pid1 || at_terminal) && id == command_id)))
-		return false;
 	if (fault->other)
 		return ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
 	if (fault->error) { /* to descriptor -1, which every sandbox allows */
@@ -194,33 +205,41 @@ static void finish(pid_t id, const struct fault *fault)
 	ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector);
 }
 
-/* A system call of a tracee begins or ends. Counts those that begin. */
-static void system_call(pid_t id, const struct fault *fault, int which, int *count,
-			struct outcome *outcome, uint64_t *calls)
+/* What tells a call from others: its number, its first argument, and what is asked of ioctl.
+ * Addresses are the same in every run. */
+static uint64_t identity(const struct user_regs_struct *registers)
+{
+	return registers->regs[8] | registers->regs[0] << 16 |
+	       (registers->regs[8] == SYS_ioctl ? registers->regs[1] << 32 : 0);
+}
+
+/* A system call of a tracee begins or ends. It is counted only where it could be disturbed: threads
+ * take turns as they like, so its place among all calls says nothing. */
+static void system_call(pid_t id, struct run *run, struct outcome *outcome)
 {
 	struct tracee *self = tracee(id);
 	struct user_regs_struct registers;
 
 	self->inside = !self->inside;
 	if (!self->inside) {
-		if (self->disturbed && fault->error)
-			finish(id, fault);
+		if (self->disturbed && run->fault->error)
+			finish(id, run->fault);
 		self->disturbed = false;
 		return;
 	}
+	if (is_hostile && !is_in_sandbox(id))
+		return;
 	registers_of(id, &registers);
-	if (calls && *count < MOST_CALLS)
-		calls[*count] = registers.regs[8] | registers.regs[0] << 16 |
-				(registers.regs[8] == SYS_ioctl ? registers.regs[1] << 32 : 0);
-	if ((*count)++ == which) {
+	if (run->count < MOST_CALLS)
+		run->calls[run->count++] = identity(&registers);
+	if (identity(&registers) == run->call && run->before-- == 0) {
 		outcome->call = (int)registers.regs[8];
-		self->disturbed = outcome->tampered = disturb(id, fault, outcome->call);
+		self->disturbed = outcome->tampered = disturb(id, run->fault, outcome->call);
 	}
 }
 
 /* Follows the command to its end. Its status as waitpid has it, or -1 if it takes too long. */
-static int follow(pid_t command, const struct fault *fault, int which, int *count,
-		  struct outcome *outcome, uint64_t *calls)
+static int follow(pid_t command, struct run *run, struct outcome *outcome)
 {
 	for (;;) {
 		int status;
@@ -237,7 +256,7 @@ static int follow(pid_t command, const struct fault *fault, int which, int *coun
 			continue;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-			system_call(id, fault, which, count, outcome, calls);
+			system_call(id, run, outcome);
 			ptrace(PTRACE_SYSCALL, id, NULL, NULL);
 		} else if (status >> 16 || WSTOPSIG(status) == SIGSTOP) {
 			ptrace(PTRACE_SYSCALL, id, NULL, NULL); /* a new thread */
@@ -254,13 +273,11 @@ static bool is_same(const struct termios *left, const struct termios *right)
 	       !memcmp(left->c_cc, right->c_cc, sizeof left->c_cc);
 }
 
-/* One run with the call number `which` (of all its threads, in their order) disturbed. */
-static int run(char **command, const struct fault *fault, int which, struct outcome *outcome,
-	       uint64_t *calls)
+static void run_once(char **command, struct run *run, struct outcome *outcome)
 {
 	int out = open("/tmp", O_TMPFILE | O_RDWR, 0600),
 	    err = open("/tmp", O_TMPFILE | O_RDWR, 0600);
-	int count = 0, status;
+	int status;
 	pid_t id;
 	struct termios after = { 0 };
 
@@ -281,7 +298,7 @@ static int run(char **command, const struct fault *fault, int which, struct outc
 		       PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL);
 	ptrace(PTRACE_SYSCALL, id, NULL, NULL);
 	alarm(PATIENCE);
-	status = follow(id, fault, which, &count, outcome, calls);
+	status = follow(id, run, outcome);
 	alarm(0);
 	/* What is left, be it that a failure has left it. */
 	for (size_t i = 0; i < sizeof tracees / sizeof *tracees; i++)
@@ -301,7 +318,6 @@ static int run(char **command, const struct fault *fault, int which, struct outc
 	read_file(err, outcome->err);
 	close(out);
 	close(err);
-	return count;
 }
 
 /* Was it refused, and this much of its output all there is? */
@@ -353,10 +369,12 @@ static const char *judge_hostile(const struct outcome *outcome)
 
 static unsigned bad, tried;
 
-/* All faults of one call: a row of the table. */
-static void try_call(char **command, int which, const struct outcome *wanted)
+/* All faults of the call that is made for the time number `repeat`: a row of the table. */
+static void try_call(char **command, uint64_t call, int repeat, const struct outcome *wanted)
 {
 	static struct outcome outcome;
+	static struct run run;
+	const char *name = call_names[call & 0xffff];
 	char row[256];
 	int length = 0;
 
@@ -364,7 +382,8 @@ static void try_call(char **command, int which, const struct outcome *wanted)
 		const struct fault *fault = is_hostile ? forbidden : &faults[i];
 		const char *verdict;
 
-		run(command, fault, which, &outcome, NULL);
+		run = (struct run){ .fault = fault, .call = call, .before = repeat };
+		run_once(command, &run, &outcome);
 		if (!outcome.tampered)
 			continue;
 		tried++;
@@ -376,13 +395,13 @@ static void try_call(char **command, int which, const struct outcome *wanted)
 		if (verdict)
 			continue;
 		bad++;
-		printf("# call %d, %s, %s: status %d, terminal %s\n# out: %s\n# err: %s\n", which,
-		       call_names[outcome.call], fault->name, outcome.status,
+		printf("# %s, time %d, %s: status %d, terminal %s\n# out: %s\n# err: %s\n", name,
+		       repeat, fault->name, outcome.status,
 		       outcome.terminal_changed ? "changed" : "as before", outcome.out,
 		       outcome.err);
 	}
 	if (length)
-		printf("# %3d %-16s%s\n", which, call_names[outcome.call], row);
+		printf("# %3d %-16s%s\n", repeat, name, row);
 	fflush(stdout);
 }
 
@@ -401,11 +420,10 @@ static void open_terminal(void)
 int main(int argc, char **argv)
 {
 	static struct outcome wanted;
-	static uint64_t calls[MOST_CALLS]; /* what tells one from another */
+	static struct run run = { .fault = faults, .before = NEVER };
 	const char *name = argv[1];
 	char **command = argv + 2;
 	struct sigaction action = { .sa_handler = on_alarm };
-	int count;
 
 	(void)argc;
 	for (; **command == '-'; command++) {
@@ -416,19 +434,19 @@ int main(int argc, char **argv)
 	sigaction(SIGALRM, &action, NULL);
 	if (at_terminal)
 		open_terminal();
-	count = run(command, &faults[0], NEVER, &wanted, calls);
-	printf("# undisturbed: status %d, %d calls\n", wanted.status, count);
+	run_once(command, &run, &wanted);
+	printf("# undisturbed: status %d, %d calls\n", wanted.status, run.count);
 	if (as_pid1 ? !strstr(wanted.out, "nestling: exit status 0\n") : wanted.status != 0)
 		bad++;
-	for (int i = 0; i < count && i < MOST_CALLS; i++) {
-		int repeats = 0;
+	for (int i = 0; i < run.count; i++) {
+		int repeat = 0;
 
 		for (int j = 0; j < i; j++)
-			repeats += calls[j] == calls[i];
-		if (repeats < REPEATS)
-			try_call(command, i, &wanted);
+			repeat += run.calls[j] == run.calls[i];
+		if (repeat < REPEATS)
+			try_call(command, run.calls[i], repeat, &wanted);
 	}
-	printf("%sok %s: %u failures of %d calls\n", bad || !tried ? "not " : "", name, tried,
-	       count);
+	printf("# %u failures of %d calls\n%sok %s\n", tried, run.count,
+	       bad || !tried ? "not " : "", name);
 	return 0;
 }
