@@ -33,7 +33,6 @@ foreach file {u-boot.bin uboot.elf} {
 
 set installer $guests/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64
 set env(HOST_MEMORY) 1536M
-set timeout 280
 start $installer/linux -i $installer/initrd.gz -m 768M
 see "Debian's installer: first screen" "Select a language"
 send \001x

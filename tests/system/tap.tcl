@@ -4,7 +4,7 @@
 cd [file dirname [info script]]/../..
 unset -nocomplain env(MAKEFLAGS) env(MAKELEVEL) ;# of the make that runs the tests
 log_user 0
-set timeout 120
+set timeout 900 ;# seconds: only what hangs takes so long
 set guests build/guests
 set tests 0
 
@@ -29,17 +29,26 @@ proc see {name args} {
 	global expect_out
 	foreach text $args {
 		expect -ex $text continue timeout { expect * } eof
-		report 0 $name
-		puts "# wanted: $text"
-		foreach line [split $expect_out(buffer) \n] { puts "# $line" }
-		exit 1
+		give_up $name $text
 	}
 	report 1 $name
 }
 
+# give_up NAME WANTED: it does not come; this is what came.
+proc give_up {name wanted} {
+	global expect_out
+	report 0 $name
+	puts "# wanted: $wanted"
+	foreach line [split [string map {\r {}} $expect_out(buffer)] \n] { puts "# $line" }
+	exit 1
+}
+
 # end NAME STATUS: the command ends by itself.
 proc end {name wanted} {
-	expect eof
+	expect {
+		timeout { expect *; give_up $name "its end" }
+		eof
+	}
 	set status [lindex [wait] 3]
 	report [expr {$status == $wanted}] $name
 	if {$status != $wanted} { puts "# got: $status" }
@@ -47,5 +56,5 @@ proc end {name wanted} {
 
 # start ARGUMENT...: qemu-run.sh, which `see`, `send` and `end` are about from now on.
 proc start {args} {
-	uplevel spawn -noecho timeout --foreground -k 5 400 ./qemu-run.sh $args
+	uplevel spawn -noecho timeout --foreground -k 5 7200 ./qemu-run.sh $args
 }
