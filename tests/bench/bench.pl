@@ -93,7 +93,7 @@ sub boot {
 	system("rootfs/pack.sh $work/cpio <$work/list && cat build/test-rootfs.cpio $work/cpio >$work/initrd") == 0
 		or die "rootfs/pack.sh failed\n";
 	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
-	my $output = `timeout -k 5 600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
+	my $output = `timeout -k 5 3600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
 		-cpu cortex-a57 -m 1G -nographic -nic none -no-reboot \\
 		-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00 \\
 		-kernel build/sysroot/vmlinuz -initrd $work/initrd -append '$command_line' </dev/null 2>&1`;

@@ -3,22 +3,20 @@
 # The guest's terminal: in the host, and all the way from this side of QEMU.
 . "$(dirname "$0")/tap.sh"
 
-boot --script tests/system/console-cases.sh
-is 'the host ends well' "$status$stderr" 0
-cases "$stdout" ''
+try_cases console-cases.sh ''
 
 # talk ARGUMENT...: qemu-run.sh with keys to come on descriptor 3 and its screen on 4.
 talk() {
 	rm -f "$work/keys" "$work/screen"
 	mkfifo "$work/keys" "$work/screen"
-	timeout -k 5 120 ./qemu-run.sh "$@" <"$work/keys" >"$work/screen" 2>&1 &
+	bounded ./qemu-run.sh "$@" <"$work/keys" >"$work/screen" 2>&1 &
 	exec 3>"$work/keys" 4<"$work/screen"
 }
 
 # expect NAME LINE: the next line of the screen.
 expect() {
 	local line=
-	read -r -t 100 line <&4
+	read -r -t $silence line <&4
 	is "$1" "${line%$'\r'}" "$2"
 }
 
@@ -44,12 +42,12 @@ expect 'Ctrl-A Ctrl-A, Ctrl-C and Ctrl-Z reach the guest' $'a\001b\003c\032d'
 printf '\001h' >&3
 expect 'Ctrl-A h: a line of its own' ''
 expect 'Ctrl-A h: help' 'Ctrl-A, and then:'
-while read -r -t 100 line <&4 && [ "${line#Ctrl-A  send}" = "$line" ]; do :; done
+while read -r -t $silence line <&4 && [ "${line#Ctrl-A  send}" = "$line" ]; do :; done
 printf '\001s' >&3
 expect 'Ctrl-A s: a line of its own' ''
 expect 'Ctrl-A s: statistics' 'nestling: statistics'
 for row in 'console bytes from the guest' 'console bytes to it' 'CPU 0 KVM_EXIT_MMIO'; do
-	read -r -t 100 line <&4
+	read -r -t $silence line <&4
 	like "Ctrl-A s: $row" "$line" "^ *$row: [1-9][0-9]*"
 done
 expect 'Ctrl-A s: what there could be' '--stats counts time and accesses to registers, too'
@@ -61,14 +59,14 @@ hang_up 'Ctrl-D: the guest ends' 0
 
 text=$(head -c 3000 /dev/urandom | base64 -w 0)
 is 'what comes while the host boots is kept for the guest' "$(printf '%s\004' "$text" |
-	timeout -k 5 120 ./qemu-run.sh echo 2>/dev/null | tr -d '\r')" "ready
+	bounded ./qemu-run.sh echo 2>/dev/null | tr -d '\r')" "ready
 $text"
 # piped INPUT ARGUMENT...: what qemu-run.sh prints and, in a line of its own, its status.
 piped() {
 	local input=$1
 	shift
 	# shellcheck disable=SC2059 # it has escapes
-	printf "$input" | timeout -k 5 300 ./qemu-run.sh "$@" 2>/dev/null | tr -d '\r'
+	printf "$input" | bounded ./qemu-run.sh "$@" 2>/dev/null | tr -d '\r'
 	echo "status ${PIPESTATUS[1]}"
 }
 
@@ -84,6 +82,6 @@ if [ -f build/guests/.complete ]; then
 else
 	skip 'a pipe, to U-Boot' 'its package could not be fetched'
 fi
-is 'standard input may be closed' "$(timeout -k 5 120 ./qemu-run.sh -a 3 status <&- 2>&1; echo $?)" 3
+is 'standard input may be closed' "$(bounded ./qemu-run.sh -a 3 status <&- 2>&1; echo $?)" 3
 
 plan

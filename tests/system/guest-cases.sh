@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs: every payload that proves something about the guest's machine,
 # on one CPU and on four. Prints "ok NAME" or "not ok NAME" and what it said.
-cd /tmp || exit 1
+# shellcheck source=cases.sh
+. /payloads/cases.sh
 
 # prove NAME STATUS PATTERN ARGUMENT...: nestling's status, and a pattern of all that it prints.
 prove() {
@@ -12,9 +13,9 @@ prove() {
 	got=$?
 	# shellcheck disable=SC2254 # it is a pattern
 	case $got:$output in
-	$want:$pattern) echo "ok $name" ;;
+	$want:$pattern) report 0 "$name" ;;
 	*)
-		echo "not ok $name"
+		report 1 "$name"
 		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
 		;;
 	esac

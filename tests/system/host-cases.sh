@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs: nestling from a shell. Prints TAP.
-tests=0
-cd /tmp || exit 1
+# Runs in the host, in the test rootfs: nestling from a shell. Prints "ok NAME" or "not ok NAME".
+# shellcheck source=cases.sh
+. /payloads/cases.sh
 
 # check NAME STATUS PATTERN COMMAND...: its status, and a pattern of its output, all of it one string.
 check() {
@@ -10,12 +10,11 @@ check() {
 	shift 3
 	output=$("$@" 2>&1)
 	got=$?
-	tests=$((tests + 1))
 	# shellcheck disable=SC2254 # it is a pattern
 	case $got:$output in
-	$want:$pattern) echo "ok $tests - $name" ;;
+	$want:$pattern) report 0 "$name" ;;
 	*)
-		echo "not ok $tests - $name"
+		report 1 "$name"
 		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
 		;;
 	esac
@@ -117,7 +116,7 @@ check 'stdout full' 75 '*standard output: ENOSPC*' sh -c 'nestling >/dev/full'
 # killed SIGNAL: ends spin with it, once it spins; the shell's status of that.
 killed() {
 	nestling /payloads/spin.bin >spinning &
-	until [ -s spinning ]; do :; done
+	until [ -s spinning ] || ! kill -0 $!; do :; done
 	kill "-$1" $!
 	wait $!
 }
@@ -138,9 +137,8 @@ mv kvm /dev/kvm
 chmod 600 /dev/kvm
 mkdir -p /etc
 echo 'nobody:x:65534:65534::/:/bin/sh' >/etc/passwd
-check 'refused: not root' 69 '*/dev/kvm: EACCES*root*' su nobody -c nestling
+check 'refused: not root' 69 '*/dev/kvm: EACCES*root*' su nobody -c /bin/nestling
 
 # ---- crt's threads on the real kernel ----
 
 check 'threads and lock' 0 '1..2?ok 1*ok 2*' thread-test
-echo "1..$tests"

@@ -3,7 +3,8 @@
 # Runs in the host, in the test rootfs, with /payloads/made.tar and /payloads/made.list from
 # make-payloads.pl, and place linked for several places: every payload is started, or refused in one line.
 # Prints "ok NAME" or "not ok NAME".
-cd /tmp || exit 1
+# shellcheck source=cases.sh
+. /payloads/cases.sh
 
 # try NAME STATUS PATTERN COMMAND...: a guest that is not started has nothing to say but why.
 try() {
@@ -13,9 +14,9 @@ try() {
 	got=$?
 	if [ "$got" = "$want" ] && { [ -z "$pattern" ] || cat out err | grep -qE -- "$pattern"; } &&
 		{ [ "$want" = 0 ] || { [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ]; }; }; then
-		echo "ok $name"
+		report 0 "$name"
 	else
-		echo "not ok $name"
+		report 1 "$name"
 		{ echo "status $got, wanted $want and $pattern, got:" && cat out err; } | head -c 1000 | sed 's/^/# /'
 	fi
 }

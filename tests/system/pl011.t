@@ -11,15 +11,18 @@
 . "$(dirname "$0")/tap.sh"
 
 seeds='1 22 333 4444 55555 666666'
-for seed in $seeds; do
-	for uart in fast plain; do
-		echo "echo begin $seed $uart; nestling --uart=$uart -a $seed /payloads/uart.bin </dev/null; echo end $seed $uart"
+{
+	echo '. /payloads/cases.sh'
+	for seed in $seeds; do
+		for uart in fast plain; do
+			echo "echo begin $seed $uart; nestling --uart=$uart -a $seed /payloads/uart.bin </dev/null; echo end $seed $uart"
+		done
 	done
-done >"$work/seeds.sh"
-boot --script "$work/seeds.sh"
+} >"$work/seeds.sh"
+boot_counting --script "$work/seeds.sh" tests/system/cases.sh
 is 'the host ends well' "$status$stderr" 0
 for seed in $seeds; do
-	timeout -k 5 60 "${QEMU:-qemu-system-aarch64}" -machine virt -cpu cortex-a57 -nographic -nic none \
+	bounded "${QEMU:-qemu-system-aarch64}" -machine virt -cpu cortex-a57 -nographic -nic none \
 		-kernel build/payloads/uart.bin -append "$seed" </dev/null >"$work/qemu" 2>"$work/stderr"
 	is "seed $seed: QEMU ends well" "$?$(cat "$work/stderr")" 0
 	tr -d '\r' <"$work/qemu" >"$work/theirs"

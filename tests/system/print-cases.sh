@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs, with /payloads/listen: what guests print, with the options in
 # /payloads/options. Prints "ok NAME" or "not ok NAME".
-cd /tmp || exit 1
+# shellcheck source=cases.sh
+. /payloads/cases.sh
 options=$(cat /payloads/options)
 # shellcheck disable=SC2086 # a list
 monitor() {
 	nestling $options "$@"
 }
 
-# shellcheck source=is.sh
-. /payloads/is.sh
 
 # printed STATUS: what payload print had to print, and its status.
 {

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs: what --trace and --stats say, for trace.t to judge.
-cd /tmp || exit 1
+# shellcheck source=cases.sh
+. /payloads/cases.sh
 
 # run NAME ARGUMENT...: what nestling says on standard error, and its status.
 run() {
