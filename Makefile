@@ -45,7 +45,8 @@ FUZZ := arguments debugger devices loaders tree
 # Of the program, but for what is bundled into it.
 OBJECTS := $(CRT:%=build/crt/%.o) $(DEVICES:%=build/devices/%.o) $(VMM:%=build/vmm/%.o)
 
-.PHONY: appliance bench bench-update coverage all run test unit system check format clean help tools-build \
+.PHONY: appliance bench bench-update coverage all run test test-quick unit system check check-format check-c \
+	check-shell format clean help tools-build \
 	tools-run tools-test tools-check tools-fuzz fuzz $(FUZZ:%=fuzz-%)
 
 all: build/rootfs.cpio $(CLAIMS:%=build/payloads/%.bin) ## nestling, its initramfs, payloads
@@ -79,7 +80,7 @@ CHECK_TOOLS := clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
 
 # All that the goals will take is asked for at once: one command installs it.
 CHECKING := $(filter check format,$(MAKECMDGOALS))
-TESTING := $(CHECKING)$(filter test unit coverage,$(MAKECMDGOALS))
+TESTING := $(CHECKING)$(filter test test-quick unit coverage,$(MAKECMDGOALS))
 RUNNING := $(TESTING)$(filter tools-run system appliance bench bench-update,$(MAKECMDGOALS))
 tools-build:
 	@tools/need.sh $(HOST_TOOLS) $(if $(RUNNING),$(RUN_TOOLS)) $(if $(TESTING),$(TEST_TOOLS)) \
@@ -283,11 +284,22 @@ build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
 build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
-# Of the two the checks come first: they are quicker, and tests want the machine for themselves.
+# Those that take longest come first. What builds another nestling in this tree has it for itself.
+LONG_TESTS := hostile linux fault guest gdb print demo
+ALONE_TESTS := run
+test_files = $(1:%=tests/system/%.t)
+UNIT_FILES := $(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t
+RUN_TESTS := CMOCKA_MESSAGE_OUTPUT=tap tests/run.pl
+
+# Of the two the checks come first: they are quicker.
 test: $(filter check,$(MAKECMDGOALS))
 test: unit coverage system ## all tests, in one TAP summary
-	CMOCKA_MESSAGE_OUTPUT=tap prove --timer \
-		$(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t $(SYSTEM_TESTS:%=tests/system/%.t)
+	$(RUN_TESTS) $(call test_files,$(LONG_TESTS)) $(UNIT_FILES) \
+		$(call test_files,$(filter-out $(LONG_TESTS) $(ALONE_TESTS),$(SYSTEM_TESTS))) -- $(call test_files,$(ALONE_TESTS))
+
+QUICK_TESTS := guest gdb console hostile load trace host binary
+test-quick: unit system ## each area once, within two minutes
+	QUICK=1 $(RUN_TESTS) $(call test_files,$(QUICK_TESTS)) $(UNIT_FILES)
 
 # Of devices/, by their unit tests alone.
 coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at least
@@ -368,21 +380,38 @@ KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
-TIDY := clang-tidy --quiet
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
-check: tools-check $(SYSROOT)/.complete ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
+# Each file is a target of its own, so that they are checked side by side.
+PROGRAM_FILES := $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES)
+HOST_FILES := $(PROGRAM_FILES) $(patsubst %,tests/system/%.c,fault listen thread-test) $(wildcard tests/bench/[fm]*.c)
+GUEST_FILES := $(wildcard payloads/*.c) tests/bench/exits.c
+UNIT_SOURCES := $(wildcard tests/unit/*.c tests/fuzz/*.c)
+TIDY_TARGETS := $(patsubst %,tidy/%,$(HOST_FILES) $(GUEST_FILES) $(UNIT_SOURCES))
+$(HOST_FILES:%=tidy/%): FLAGS = $(TIDY_FLAGS) $(DIALECT)
+$(GUEST_FILES:%=tidy/%): FLAGS = -I. $(TIDY_FLAGS) -std=gnu11 -ffreestanding
+$(UNIT_SOURCES:%=tidy/%): FLAGS = -std=gnu11 -D_GNU_SOURCE -I.
+$(patsubst %,tidy/%,$(KVM_TESTS) $(wildcard tests/fuzz/*.c)): FLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(vcpu_CFLAGS)
+
+# It counts what it suppresses; that is of no interest.
+$(TIDY_TARGETS): tidy/%: % | tools-check $(SYSROOT)/.complete
+	$(call say,TIDY)found=$$(clang-tidy --quiet $< -- $(FLAGS) 2>&1) || { echo "$$found"; exit 1; }
+
+$(PROGRAM_FILES:%=analyze/%): analyze/%: % | tools-check $(SYSROOT)/.complete
+	$(call say,ANALYZE)$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $<
+
+check-format: tools-check
 	clang-format --dry-run --Werror $(C_FILES)
-	$(TIDY) $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES) tests/system/thread-test.c \
-		tests/system/fault.c tests/system/listen.c $(wildcard tests/bench/[fm]*.c) -- $(TIDY_FLAGS) $(DIALECT)
-	set -e; for source in $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES); do \
-		$(MUSL_GCC) $(DIALECT) -Werror -O2 -fanalyzer -S -o /dev/null $$source; done
-	$(TIDY) $(wildcard payloads/*.c) tests/bench/exits.c -- -I. $(TIDY_FLAGS) -std=gnu11 -ffreestanding
-	$(TIDY) $(filter-out $(KVM_TESTS),$(wildcard tests/unit/*.c)) -- -std=gnu11 -D_GNU_SOURCE -I.
-	$(TIDY) $(KVM_TESTS) $(wildcard tests/fuzz/*.c) -- -std=gnu11 -D_GNU_SOURCE -I. $(vcpu_CFLAGS)
+
+check-c: tools-check
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--std=c11 -I. -DVERSION='""' crt devices vmm payloads
+
+check-shell: tools-check
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
+
+# cppcheck takes longest: it comes first.
+check: check-c $(TIDY_TARGETS) $(PROGRAM_FILES:%=analyze/%) check-format check-shell ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 
 format: tools-check ## bring the C files into form
 	clang-format -i $(C_FILES)
