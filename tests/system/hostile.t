@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A guest that is an enemy, and a monitor that dies: what the monitor has given up, storms on all CPUs, on one
 # CPU of the host's and on four, kills in the middle of output, long runs. Figures of these go to standard error.
+# QUICK: what it has given up.
 . "$(dirname "$0")/tap.sh"
 
 try_cases sandbox-cases.sh 'sandbox: ' build/fault
