@@ -284,9 +284,9 @@ build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
 build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
-# Those that take longest come first. What builds another nestling in this tree has it for itself.
+# Those that take longest come first. Those that build in this tree, too, have it for themselves.
 LONG_TESTS := hostile linux fault guest gdb print demo
-ALONE_TESTS := run
+ALONE_TESTS := appliance run tools
 test_files = $(1:%=tests/system/%.t)
 UNIT_FILES := $(UNIT_TESTS:%=build/unit/%.t) tests/fuzz/replay.t
 RUN_TESTS := CMOCKA_MESSAGE_OUTPUT=tap tests/run.pl

@@ -68,8 +68,9 @@ boot() {
 	status=0
 	bounded ./qemu-run.sh "$@" </dev/null >"$work/stdout" 2>"$work/stderr" || status=$?
 	stdout=$(cat "$work/stdout")
-	# Whether it has to wait for another test's depends on when that came.
-	stderr=$(grep -v '^qemu-run.sh: waits for another one' "$work/stderr")
+	# Whether it has to wait for that of another test depends on when that came.
+	sed -i '/^qemu-run.sh: waits for another one/d' "$work/stderr"
+	stderr=$(cat "$work/stderr")
 }
 
 # boot_counting ARGUMENT...: the same on a host whose clock counts instructions, one a nanosecond, and skips
