@@ -50,9 +50,9 @@ void guest_main(const void *device_tree)
 	TRY("v", 16 + TIMER_VIRTUAL_PPI);
 	TRY("p", 16 + TIMER_PHYSICAL_PPI);
 	/* A CPU that PSCI has put to sleep wakes for it, too. */
+	mask_interrupts(); /* else it might be taken before that call */
 	write_system_register("cntv_tval_el0", frequency / 1000);
 	write_system_register("cntv_ctl_el0", ENABLE);
-	mask_interrupts();
 	check(psci(PSCI_CPU_SUSPEND, 0, 0, 0) == 0);
 	unmask_interrupts();
 	wait_for(3);
