@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: RAM is what the tree's only node of memory says, and zero but for payload and tree. From its
- * first to its last byte; beyond there is nothing: reads give zero, writes are dropped.
+ * Claim: RAM is what the tree's only node of memory says, and zero but for payload and tree. From
+ * its first to its last byte; beyond there is nothing: reads give zero, writes are dropped.
  */
 #include "guest.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: input waits for a guest that opens its port as Linux does, and all of it comes in order. It
- * unmasks and masks RX and RT, prints, empties the FIFO, and polls then. Sends back every byte.
+ * Claim: input waits for a guest that opens its port as Linux does, and all of it comes in order.
+ * It unmasks and masks RX and RT, prints, empties the FIFO, and polls then. Sends back every byte.
  * Never ends by itself: Ctrl-D ends it.
  */
 #include "guest.h"
