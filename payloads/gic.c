@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Claim: the interrupt controller is the one in the device tree, and delivers what is enabled. That
- * is a CPU's own interrupts, and the UART's as long as its level is high.
+ * is a CPU's own interrupts, and the UART's as long as its level is high. Every shared line starts as
+ * level-sensitive.
  */
 #include "guest.h"
 
+#define GICD_ICFGR 0xc00
 #define UART_INTID (32 + UART_SPI)
 #define DR 0x00
 #define IMSC 0x38
@@ -42,6 +44,8 @@ void guest_main(const void *device_tree)
 	/* GICv3's PIDR2 is beyond GICv2's distributor. */
 	check(version == 2 || (read32(GIC_DIST_BASE + 0xffe8) >> 4 & 0xf) == 3);
 	check(((typer & 0x1f) + 1) * 32 == 32 + GIC_SPIS);
+	for (unsigned intid = 32; intid < 32 + GIC_SPIS; intid += 16)
+		check(read32(GIC_DIST_BASE + GICD_ICFGR + intid / 4) == 0);
 	gic_start(device_tree);
 	gic_enable(5);
 	gic_send(5, 0);

@@ -12,8 +12,9 @@
 
 #include <errno.h>
 
-#define DEFAULT_IPA 40	 /* bits of a VM on hosts that know only one size */
-#define GICD_ICFGR 0xc00 /* 2 bits an interrupt (Arm IHI 0048, 4.3.13) */
+#define DEFAULT_IPA 40	  /* bits of a VM on hosts that know only one size */
+#define GICD_ICFGR 0xc00  /* 2 bits an interrupt (Arm IHI 0048, 4.3.13) */
+#define LINES_OF_ICFGR 16 /* in each of its 32-bit registers */
 
 /*
  * What `virt` has, 40 bits, if the host can; more only if RAM needs it. An access beyond is an
@@ -172,7 +173,9 @@ void vm_start_gic(struct vm *vm)
 	set_attribute(vm, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
 	/* KVM's lines start as edge-triggered, those of `virt` as level-sensitive, as all of ours
 	 * are. */
-	set_attribute(vm, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR + SPI_INTID / 4, &level);
+	for (unsigned spi = 0; spi < GIC_SPIS; spi += LINES_OF_ICFGR)
+		set_attribute(vm, KVM_DEV_ARM_VGIC_GRP_DIST_REGS,
+			      GICD_ICFGR + (SPI_INTID + spi) / 4, &level);
 }
 
 void vm_set_irq(void *opaque, unsigned spi, bool level)
