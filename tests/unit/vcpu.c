@@ -23,6 +23,8 @@ static union {
 static unsigned runs;	  /* KVM_RUN calls so far */
 static int run_result;	  /* of the first one; later ones exit with a shutdown */
 static unsigned injected; /* external aborts */
+static unsigned moves;	  /* times that its thread moves between PREFERRED_TARGET and VCPU_INIT */
+static unsigned initialized;
 
 static long kvm_run(void)
 {
@@ -40,6 +42,21 @@ int kvm_try(int fd, unsigned long request, uintptr_t argument)
 	case KVM_SET_VCPU_EVENTS:
 		injected += ((const struct kvm_vcpu_events *)argument)->exception.ext_dabt_pending;
 		return 0;
+	case KVM_CREATE_VCPU:
+		return 7;
+	case KVM_ARM_PREFERRED_TARGET:
+		*(struct kvm_vcpu_init *)argument = (struct kvm_vcpu_init){ .target = moves };
+		return 0;
+	case KVM_ARM_VCPU_INIT:
+		if (moves) {
+			moves--;
+			return -EINVAL;
+		}
+		assert_int_equal(((struct kvm_vcpu_init *)argument)->target, moves);
+		assert_true(((struct kvm_vcpu_init *)argument)->features[0] &
+			    1u << KVM_ARM_VCPU_PSCI_0_2);
+		initialized++;
+		return 0;
 	default:
 		fail_msg("ioctl %lx", request);
 		return 0;
@@ -48,8 +65,8 @@ int kvm_try(int fd, unsigned long request, uintptr_t argument)
 
 int kvm_check(int result, const char *name)
 {
-	(void)name;
-	assert_true(result >= 0);
+	if (result < 0)
+		die(STATUS_INTERNAL, "%s: %s", name, strerrorname_np(-result));
 	return result;
 }
 
@@ -133,6 +150,8 @@ int signal_catch(int number, void (*handler)(int number, siginfo_t *info, void *
 long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
 	(void)a, (void)c, (void)d, (void)e, (void)f;
+	if (number == SYS_mmap)
+		return (long)&shared;
 	assert_int_equal(number, SYS_ioctl);
 	assert_int_equal(b, KVM_RUN);
 	return kvm_run();
@@ -357,13 +376,37 @@ static void test_debug(void **state)
 	assert_int_equal(pauses, 1);
 }
 
+/* Where CPUs differ the thread may move before KVM has the target of the one that it was on. */
+static void test_moves(void **state)
+{
+	static const struct vm vm = { .fd = 5 };
+	const struct kvm_system kvm = { .run_size = sizeof shared };
+	const struct cpu_features features = { 0 };
+	struct vcpu vcpu = { 0 };
+	int status;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		moves = i;
+		initialized = 0;
+		vcpu_create(&vcpu, &kvm, &vm, 0, &features, NULL, NULL, NULL);
+		assert_int_equal(initialized, 1);
+	}
+	moves = 1000000; /* it is no move that fails it */
+	status = setjmp(on_die);
+	if (status == 0)
+		vcpu_create(&vcpu, &kvm, &vm, 0, &features, NULL, NULL, NULL);
+	assert_int_equal(status, STATUS_INTERNAL);
+	assert_non_null(strstr(last_report, "KVM_ARM_VCPU_INIT: EINVAL"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unhandled),     cmocka_unit_test(test_run_fails),
 		cmocka_unit_test(test_mmio),	      cmocka_unit_test(test_no_syndrome),
 		cmocka_unit_test(test_system_events), cmocka_unit_test(test_debug),
-		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain),	      cmocka_unit_test(test_moves),
 	};
 
 	return RUN(tests);

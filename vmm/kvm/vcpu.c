@@ -21,11 +21,31 @@
 
 #define PPI_INTID 16 /* interrupt id of the first private peripheral interrupt */
 
+#define INIT_TRIES 16 /* each fails only if the thread has moved to another kind of CPU meanwhile  \
+		       */
+
+/*
+ * The preferred target is that of the CPU that this thread is on, and KVM refuses (EINVAL) any
+ * other one's: between the two calls the thread may move, where CPUs differ.
+ */
+static void init(const struct vcpu *vcpu, uint32_t features)
+{
+	struct kvm_vcpu_init init;
+	int result = -EINVAL;
+
+	for (unsigned i = 0; i < INIT_TRIES && result == -EINVAL; i++) {
+		kvm_call(vcpu->vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
+		init.features[0] = features;
+		result = kvm_try(vcpu->fd, KVM_ARM_VCPU_INIT, (uintptr_t)&init);
+	}
+	kvm_check(result, "KVM_ARM_VCPU_INIT");
+}
+
 void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct vm *vm,
 		 unsigned index, const struct cpu_features *features, struct bus *bus,
 		 const struct guest_memory *memory, struct run *guest)
 {
-	struct kvm_vcpu_init init;
+	uint32_t target_features = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	int sve = KVM_ARM_VCPU_SVE;
 	long run;
 
@@ -42,18 +62,16 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		    error_text((int)-run));
 	vcpu->run = (struct kvm_run *)run;
 	kvm_observed(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
-	kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
-	init.features[0] = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (index > 0)
-		init.features[0] |= 1u << KVM_ARM_VCPU_POWER_OFF;
+		target_features |= 1u << KVM_ARM_VCPU_POWER_OFF;
 	if (features->pmu)
-		init.features[0] |= 1u << KVM_ARM_VCPU_PMU_V3;
+		target_features |= 1u << KVM_ARM_VCPU_PMU_V3;
 	if (features->sve)
-		init.features[0] |= 1u << KVM_ARM_VCPU_SVE;
+		target_features |= 1u << KVM_ARM_VCPU_SVE;
 	if (features->pauth)
-		init.features[0] |=
+		target_features |=
 			1u << KVM_ARM_VCPU_PTRAUTH_ADDRESS | 1u << KVM_ARM_VCPU_PTRAUTH_GENERIC;
-	kvm_call(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
+	init(vcpu, target_features);
 	if (features->sve)
 		kvm_call(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &sve);
 }
