@@ -20,7 +20,7 @@ endif
 
 # ---- what there is ----
 
-CRT := start string print thread
+CRT := start string print random thread
 DEVICES := finisher flash pl011 pl031 state virtio_mmio
 HOST := console event_loop init sandbox
 KVM := registers system vcpu vm
@@ -33,7 +33,7 @@ CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair pla
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
-	sandbox state string uart_fast vcpu virtio_mmio
+	random sandbox state string uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
 	tools trace
 # Programs of the bench, for the host and for the guest.
@@ -282,6 +282,7 @@ vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSR
 
 build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
 build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
+build/unit/random.t: crt/random.c
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
 # Those that take longest come first. Those that build in this tree, too, have it for themselves.

@@ -32,6 +32,15 @@ uint64_t counter_frequency(void);
 /* Makes what was written there visible to those who read memory past the caches. */
 void cache_clean(const void *at);
 
+/* ---- random.c ---- */
+
+/*
+ * Fills it with the kernel's random bytes, without waiting for its entropy. If there are none, with
+ * what the time and the kernel's bytes of AT_RANDOM give: good enough for a guest that mixes more
+ * in, not for a secret.
+ */
+void random_bytes(void *to, size_t size);
+
 /* ---- print.c ---- */
 
 /*

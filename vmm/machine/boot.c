@@ -14,7 +14,6 @@
 #include "map.h"
 #include "vmm/report.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <libfdt.h>
 
@@ -99,15 +98,6 @@ static void read_affinities(const struct machine *machine, uint32_t *affinities)
 {
 	for (unsigned i = 0; i < machine->run.cpus; i++)
 		affinities[i] = (uint32_t)vcpu_affinity(&machine->run.vcpus[i]);
-}
-
-/* Fresh for every start, as the bindings of /chosen want it; so little is never given in part. */
-static void read_seed(uint8_t *seed, size_t size)
-{
-	long n = sys_getrandom(seed, size, 0);
-
-	if (n != (long)size)
-		die(STATUS_HOST, "getrandom: %s", error_text(n < 0 ? (int)-n : EIO));
 }
 
 /* How many cells of its root have an address or a size (Devicetree Specification, 2.3.5); 0 if it
@@ -257,7 +247,8 @@ static struct range load_tree(const struct boot *boot, const struct machine *mac
 
 	memory_use_small_pages(&machine->memory, GPA(range.start));
 	read_affinities(machine, affinities);
-	read_seed(values.seed, sizeof values.seed);
+	/* Fresh for every start, as the bindings of /chosen want it. */
+	random_bytes(values.seed, sizeof values.seed);
 	result = fdt_build(tree, room, boot->tree, &values);
 	if (result < 0)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_INTERNAL,
