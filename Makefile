@@ -22,17 +22,17 @@ endif
 
 CRT := start string print random thread
 DEVICES := finisher flash pl011 pl031 state virtio_mmio
-HOST := console event_loop init sandbox
+HOST := clock console event_loop init sandbox
 KVM := registers system vcpu vm
 MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
 LOAD := elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
-CLAIMS := abort debug echo el fault forge gic hello initrd lines memory pair place poll print reset rtc silence smp \
+CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pair place poll print reset rtc silence smp \
 	spin status storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
+UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	random sandbox state string uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
 	tools trace

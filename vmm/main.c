@@ -4,8 +4,8 @@
  *
  * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table. All
  * state lies on its stack and is handed on, but for these: the auxiliary vector and the stack guard
- * (crt/start.c), pages that the guest is shown (machine.c, uart_fast.c), and what is told of a run
- * from everywhere (trace.c, stats.c).
+ * (crt/start.c), the guest's time (clock.c), pages that the guest is shown (machine.c, uart_fast.c),
+ * and what is told of a run from everywhere (trace.c, stats.c).
  */
 #include "crt/crt.h"
 #include "options.h"
@@ -92,6 +92,8 @@ static int run(const struct options *options, bool is_terminal)
 	int status;
 
 	trace_open(options);
+	if (options->clock & CLOCK_REAL)
+		clock_keep_running();
 	boot_open(&boot, options);
 	kvm_open(&kvm);
 	vcpu_prepare_kicks();

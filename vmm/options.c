@@ -33,6 +33,12 @@ static const struct word uart_words[] = {
 	{ 0 },
 };
 
+static const struct word clock_words[] = {
+	{ "guest", CLOCK_GUEST },
+	{ "real", CLOCK_REAL },
+	{ 0 },
+};
+
 static const struct word trace_words[] = {
 	{ "kvm", TRACE_KVM },
 	{ "exit", TRACE_EXIT },
@@ -80,6 +86,9 @@ static const struct option {
 	    "write the guest's device tree to FILE, and end"),
 	ROW(0, "uart", WORDS, uart, "HOW", "plain has an exit for each access to the UART (fast)",
 	    .words = uart_words, .implied = UART_FAST),
+	ROW(0, "clock", WORDS, clock, "HOW",
+	    "real: the guest's time runs on while it is held (guest)", .words = clock_words,
+	    .implied = CLOCK_GUEST),
 	ROW(0, "no-pmu", FLAG, no_pmu, NULL, "hide the host's performance counters"),
 	ROW(0, "no-sve", FLAG, no_sve, NULL, "hide the host's scalable vectors"),
 	ROW(0, "no-pauth", FLAG, no_pauth, NULL, "hide the host's pointer authentication"),

@@ -18,6 +18,7 @@ struct options {
 	const char *dtb;      /* file that replaces the bundled device tree; NULL: none does */
 	const char *dump_dtb; /* file to write the tree to, instead of running; NULL: run */
 	uint64_t uart;	      /* UART_PLAIN: without shortcuts */
+	uint64_t clock;	      /* CLOCK_REAL: the guest's time runs on while the guest is held */
 	/* For seeing inside of the guest. */
 	const char *gdb;	/* line to a debugger; NULL: none */
 	const char *dump_core;	/* file for a core dump; NULL: none */
@@ -33,6 +34,12 @@ struct options {
 enum uart_how {
 	UART_FAST = 1,
 	UART_PLAIN = 2,
+};
+
+/* The bits of --clock's words: whose time the guest has while it is held. */
+enum clock_how {
+	CLOCK_GUEST = 1,
+	CLOCK_REAL = 2,
 };
 
 /* The bits of --trace's words: what is traced. */

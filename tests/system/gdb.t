@@ -91,6 +91,20 @@ if {$is_quick} {
 	exit
 }
 
+# ---- time, while gdb holds the guest ----
+
+foreach {option least most} {guest 0 1999 real 4000 400000} {
+	start --gdb --gdb-wait --cpus 2 --clock=$option clock
+	debugger "file build/payloads/clock.elf" $target "break look_again" continue "shell sleep 4" "delete" detach
+	see "--clock=$option: the guest goes on" looking
+	send x
+	set gap none
+	expect -re {([0-9]+) ([0-9]+) ms} { set gap [expr {max($expect_out(1,string), $expect_out(2,string))}] }
+	puts "# held for 4,000 ms, of which it has seen $gap"
+	report [expr {$gap >= $least && $gap <= $most}] "--clock=$option: what it sees of the time for which gdb holds it"
+	end "--clock=$option: status" 0
+}
+
 # ---- Linux ----
 
 choose_port

@@ -121,16 +121,6 @@ size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address,
 	return size;
 }
 
-uint64_t counter_value(void)
-{
-	return 0;
-}
-
-uint64_t counter_frequency(void)
-{
-	return 0;
-}
-
 const char *error_text(int error)
 {
 	return strerrorname_np(error);

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define NS_PER_S 1000000000ul
 #define COUNTS 64   /* more than all devices have registers */
 #define MONITOR 512 /* among CPUs' numbers, which are lower */
 
@@ -84,7 +83,7 @@ static void end(enum trace event, int cpu, uint64_t start)
 {
 	static const char kinds[][5] = { "kvm", "exit", "mmio", "irq", "psci" };
 	const char *kind = kinds[__builtin_ctz(event)];
-	/* The guest's virtual counter is a second ahead of ours (vcpu.c). */
+	/* The guest's virtual counter is a second ahead of ours (clock.c). */
 	uint64_t now = clock_ns() + NS_PER_S;
 	uint64_t duration = start ? now - NS_PER_S - start : 0;
 

@@ -9,6 +9,7 @@
 #ifndef VMM_EVENT_LOOP_H
 #define VMM_EVENT_LOOP_H
 
+#include "clock.h"
 #include "console.h"
 #include "crt/crt.h"
 #include "devices/device.h"
@@ -55,9 +56,5 @@ uint64_t loop_timer_left(void *loop, unsigned number);
 
 /* Makes the loop look again at all it waits for. From any thread. */
 void loop_wake(int wake);
-
-/* Nanoseconds of the CPU's virtual counter, and seconds of CLOCK_REALTIME. */
-uint64_t clock_ns(void);
-uint64_t realtime_seconds(void);
 
 #endif

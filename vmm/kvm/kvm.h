@@ -130,8 +130,10 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		 const struct guest_memory *memory, struct run *guest);
 /* What has to wait until the interrupt controller is ready: the PMU's interrupt. */
 void vcpu_start_pmu(const struct vcpu *vcpu);
-/* Boot protocol (Documentation/arch/arm64/booting.rst): pc, x0 = device tree; and the counter. */
+/* Boot protocol (Documentation/arch/arm64/booting.rst): pc, x0 = device tree. */
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
+/* Sets the virtual counter of all CPUs of the VM, which share their offset to the host's. */
+void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value);
 /* Runs until the guest does not run any more. */
 void vcpu_run(struct vcpu *vcpu);
 /*

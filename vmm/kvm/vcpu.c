@@ -93,22 +93,15 @@ void vcpu_start_pmu(const struct vcpu *vcpu)
 	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &init);
 }
 
-/*
- * The guest's virtual counter, for all its CPUs: the host's plus a second. A counter that is behind
- * the host's has a positive offset, and a compare value near 2^64 plus that overflows: what
- * emulates the timer may then take it for one that is always due (QEMU 7.2's main loop does, for
- * ever).
- */
-static void start_counter(const struct vcpu *vcpu)
+void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 {
-	register_set(vcpu, KVM_REG_ARM_TIMER_CNT, counter_value() + counter_frequency());
+	register_set(vcpu, KVM_REG_ARM_TIMER_CNT, value);
 }
 
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree)
 {
 	register_set(vcpu, CORE_REGISTER(regs.regs[0]), device_tree.address);
 	register_set(vcpu, CORE_REGISTER(regs.pc), entry.address);
-	start_counter(vcpu);
 }
 
 void vcpu_destroy(struct vcpu *vcpu)

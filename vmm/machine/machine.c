@@ -105,7 +105,7 @@ static void connect_wires(struct machine *machine)
 			   .left = loop_timer_left,
 			   .clock = &machine->loop,
 			   .number = 1 },
-		.seconds = realtime_seconds,
+		.seconds = clock_realtime_seconds,
 	};
 	machine->finisher = (struct finisher){ .finish = finish, .listener = &machine->run };
 	machine->flash = (struct flash){ .show = show_flash, .listener = machine };

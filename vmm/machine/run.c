@@ -61,6 +61,7 @@ void run_start(struct run *run)
 	run->broken = false;
 	if (run->starts_paused)
 		run->gate |= PAUSED;
+	vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&run->starts);
@@ -128,6 +129,7 @@ void run_pause(struct run *run)
 	if (!run->paused)
 		run_kick(run);
 	wait_for_cpus(run);
+	clock_stop();
 	run->paused = true;
 }
 
@@ -138,6 +140,8 @@ static bool resumes(const struct vcpu *vcpu)
 
 void run_resume(struct run *run)
 {
+	if (clock_start())
+		vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
 	for (unsigned i = 0; i < run->cpus; i++)
 		run->running += resumes(&run->vcpus[i]);
 	run->paused = false;
