@@ -57,8 +57,9 @@ struct device_ops {
 	const char *name;
 	uint64_t (*read)(void *device, uint64_t offset, unsigned size);
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
-	void (*reset)(void *device);  /* to the state after power-on; keeps its wires */
-	void (*expire)(void *device); /* its timer has run out; NULL: it has none */
+	void (*reset)(void *device);   /* to the state after power-on; keeps its wires */
+	void (*expire)(void *device);  /* its timer has run out; NULL: it has none */
+	void (*day_set)(void *device); /* the time of day was set; NULL: does not matter */
 	const struct field *fields;
 	/* The fields are new: sets wires, computes what is derived. False: they contradict each
 	 * other. */

@@ -35,24 +35,39 @@ static void update_irq(struct pl031 *rtc)
 }
 
 /* The clock counts up and around: a match that has just passed is 2^32 seconds away. */
-static void set_alarm(struct pl031 *rtc)
+static void start_timer(struct pl031 *rtc)
 {
-	uint32_t seconds = rtc->match - now(rtc);
+	uint32_t seconds;
 
-	if (seconds == 0)
-		rtc->raw = true;
+	rtc->seen = now(rtc);
+	seconds = rtc->match - rtc->seen;
 	timer_line_set(&rtc->timer, seconds == 0 ? TIMER_OFF : seconds * NS_PER_S);
 }
 
+static void set_alarm(struct pl031 *rtc)
+{
+	if (rtc->match == now(rtc))
+		rtc->raw = true;
+	start_timer(rtc);
+}
+
+/* Has it come past the match since it was seen last? If it was set back it has not. */
+static bool has_matched(const struct pl031 *rtc)
+{
+	uint32_t elapsed = now(rtc) - rtc->seen;
+
+	return (int32_t)elapsed > 0 && rtc->match - rtc->seen - 1 < elapsed;
+}
+
+/* The timer runs by another clock than the time of day, which may be set: it may come early, or
+ * late. */
 static void pl031_expire(void *device)
 {
 	struct pl031 *rtc = device;
 
-	/* The timer runs by another clock than the time of day: it may come early, or late. */
-	if ((int32_t)(rtc->match - now(rtc)) <= 0)
+	if (has_matched(rtc))
 		rtc->raw = true;
-	else
-		set_alarm(rtc);
+	start_timer(rtc);
 	update_irq(rtc);
 }
 
@@ -116,6 +131,7 @@ static void pl031_reset(void *device)
 	struct pl031 *rtc = device;
 
 	rtc->offset = rtc->match = rtc->load = 0;
+	rtc->seen = now(rtc);
 	rtc->mask = rtc->raw = false;
 	timer_line_set(&rtc->timer, TIMER_OFF);
 	update_irq(rtc);
@@ -125,6 +141,7 @@ static const struct field fields[] = {
 	{ FIELD(struct pl031, offset, UINT32_MAX) },
 	{ FIELD(struct pl031, match, UINT32_MAX) },
 	{ FIELD(struct pl031, load, UINT32_MAX) },
+	{ FIELD(struct pl031, seen, UINT32_MAX) },
 	{ FIELD(struct pl031, mask, 1) },
 	{ FIELD(struct pl031, raw, 1) },
 	{ .name = NULL },
@@ -158,6 +175,7 @@ const struct device_ops pl031_ops = {
 	.write = pl031_write,
 	.reset = pl031_reset,
 	.expire = pl031_expire,
+	.day_set = pl031_expire,
 	.fields = fields,
 	.loaded = pl031_loaded,
 	.timer = offsetof(struct pl031, timer),

@@ -14,6 +14,7 @@ struct pl031 {
 	/* State. */
 	uint32_t offset; /* what the guest's clock is ahead of the time of day */
 	uint32_t match, load;
+	uint32_t seen; /* the guest's clock when it was compared with `match` last */
 	bool mask, raw;
 };
 

@@ -53,9 +53,9 @@ static int version(void)
 	return STATUS_PASS;
 }
 
-/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd and
- * signalfd; and what is asked for to see inside. */
-#define MOST_FILES 10
+/* Descriptors beside those of CPUs: standard ones, KVM's, VM, its GIC, payload, initrd, eventfd,
+ * signalfd and timerfd; and what is asked for to see inside. */
+#define MOST_FILES 11
 static unsigned most_files(const struct options *options)
 {
 	unsigned files = MOST_FILES + (unsigned)options->cpus;

@@ -38,13 +38,13 @@ is 'three threads' "$(find /proc/$pid/task -maxdepth 1 -mindepth 1 | wc -l)" 3
 is 'no descriptor but those in use' "$(find /proc/$pid/fd -type l -exec readlink {} \; |
 	sed 's/.*kvm-vcpu.*/vcpu/; s/.*\[\(.*\)\]/\1/; s/.*:\(kvm-[a-z]*\).*/\1/' | sort | tr '\n' ' ')" \
 	"$(printf '%s\n' /dev/kvm /dev/null /payloads/hello.bin /payloads/spin.bin /tmp/err /tmp/out eventfd \
-		signalfd kvm-arm kvm-vm vcpu vcpu | sort | tr '\n' ' ')"
+		signalfd timerfd kvm-arm kvm-vm vcpu vcpu | sort | tr '\n' ' ')"
 is 'no page is writable and executable' "$(grep -c ' .wx' /proc/$pid/maps)" 0
 is 'every stack has a guard page below' "$(awk '$2 == "rw-p" && before ~ /---p/ { n++ }
 	{ before = $2 } END { print n }' /proc/$pid/maps)" 2
 first=$(sed 's/-.*//;q' /proc/$pid/maps)
 is 'no core, no more files' "$(awk '/core file/ { print $5 } /open files/ { print $4 }' /proc/$pid/limits |
-	tr '\n' ' ')" '0 12 '
+	tr '\n' ' ')" '0 13 '
 stop
 start /payloads/spin.bin
 is 'it lies at another address each time' "$([ "$(sed 's/-.*//;q' /proc/$pid/maps)" != "$first" ]; echo $?)" 0

@@ -132,12 +132,62 @@ static void test_alarm(void **state)
 	assert_int_equal(timer, 0xffffffff * S);
 }
 
+/* Whoever sets the host's clock: the alarm is due when that says so, and only then. */
+static void test_clock_is_set(void **state)
+{
+	(void)state;
+	put(IMSC, 1);
+	pl031_ops.day_set(&rtc); /* no alarm was asked for */
+	time_of_day += 100000;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	put(MR, get(DR) + 3600);
+	time_of_day += 1000;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	assert_int_equal(timer, 2600 * S);
+	time_of_day -= 2000;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	assert_int_equal(timer, 4600 * S);
+	time_of_day += 5000;
+	pl031_ops.day_set(&rtc);
+	assert_true(line);
+	put(ICR, 1);
+	/* Once. */
+	pl031_ops.day_set(&rtc);
+	time_of_day += 10;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	/* Before the match again, which then comes again. */
+	time_of_day -= 1000;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	assert_int_equal(timer, (1000 - 10 - 400) * S);
+	time_of_day += 600;
+	pl031_ops.expire(&rtc);
+	assert_true(line);
+	put(ICR, 1);
+	/* One that had passed when it was asked for. */
+	put(MR, get(DR) - 10);
+	time_of_day += 100;
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+	/* At this very second, cleared, and again. */
+	put(MR, get(DR));
+	assert_true(line);
+	put(ICR, 1);
+	pl031_ops.day_set(&rtc);
+	assert_false(line);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_identification, power_on),
 		cmocka_unit_test_setup(test_time, power_on),
 		cmocka_unit_test_setup(test_alarm, power_on),
+		cmocka_unit_test_setup(test_clock_is_set, power_on),
 	};
 
 	return RUN(tests);

@@ -79,6 +79,11 @@ bool clock_start(void)
 	return true;
 }
 
+uint64_t clock_behind(void)
+{
+	return guest_time.behind;
+}
+
 bool clock_is_stopped(void)
 {
 	return guest_time.is_stopped;

@@ -26,6 +26,8 @@ uint64_t clock_guest_counter(void);
 void clock_stop(void);
 bool clock_start(void);
 bool clock_is_stopped(void);
+/* Nanoseconds that it has stood still so far. */
+uint64_t clock_behind(void);
 /* It has stood still for so many nanoseconds longer already. */
 void clock_set_back(uint64_t nanoseconds);
 /* It never stands still (--clock=real). */

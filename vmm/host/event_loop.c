@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 void loop_wake(int wake)
@@ -50,6 +51,20 @@ uint64_t loop_timer_left(void *opaque, unsigned number)
 	return deadline > time ? deadline - time : 0;
 }
 
+/* The time of day is another one than before, seen from the timers' time. */
+static void report_day_set(struct loop *loop)
+{
+	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
+		struct loop_timer *timer = &loop->timers[i];
+
+		if (!timer->ops->day_set)
+			continue;
+		lock_acquire(timer->device_lock);
+		timer->ops->day_set(timer->device);
+		lock_release(timer->device_lock);
+	}
+}
+
 /* Tells the devices whose timers have run out. The time until the next does, or TIMER_OFF. */
 static uint64_t expire_timers(struct loop *loop)
 {
@@ -59,6 +74,10 @@ static uint64_t expire_timers(struct loop *loop)
 	/* They go by the guest's time. */
 	if (clock_is_stopped())
 		return TIMER_OFF;
+	if (loop->behind != clock_behind()) {
+		loop->behind = clock_behind();
+		report_day_set(loop);
+	}
 	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
 		struct loop_timer *timer = &loop->timers[i];
 
@@ -84,20 +103,19 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
 		{ .fd = loop->sigterm, .events = POLLIN },
 		{ .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
+		{ .fd = loop->day, .events = POLLIN },
 	};
 	struct timespec timeout = {
 		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
 		.tv_nsec = (long)(nanoseconds % NS_PER_S),
 	};
+	uint64_t count;
 
 	if (sys_ppoll(fds, ARRAY_SIZE(fds), nanoseconds == TIMER_OFF ? NULL : &timeout, NULL, 0) <=
 	    0)
 		return; /* a timer, or a signal: looked at next */
-	if (fds[0].revents) {
-		uint64_t count;
-
+	if (fds[0].revents)
 		sys_read(loop->wake, &count, sizeof count);
-	}
 	if (fds[1].revents)
 		console_read(loop->console);
 	if (fds[2].revents)
@@ -106,6 +124,10 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		console_end(loop->console, STATUS_SIGNAL + SIGTERM);
 	if (fds[4].revents)
 		gdb_input(loop->gdb);
+	if (fds[5].revents) {
+		sys_read(loop->day, &count, sizeof count); /* fails with ECANCELED */
+		report_day_set(loop);
+	}
 }
 
 void loop_run(struct loop *loop)
@@ -118,13 +140,33 @@ void loop_run(struct loop *loop)
 	}
 }
 
+/* What a system call returned; dies if that is a negative errno. */
+static int must(long result, const char *name)
+{
+	if (result < 0)
+		die(status_of_error((int)-result), "%s: %s", name, error_text((int)-result));
+	return (int)result;
+}
+
+/* A timer that is never due, and that the kernel cancels whenever somebody sets the time of day. */
+static int watch_day(void)
+{
+	const struct itimerspec never = { .it_value = { .tv_sec = 1ll << 33 } };
+	int fd = must(sys_timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC), "timerfd");
+
+	must(sys_timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
+	     "timerfd");
+	return fd;
+}
+
 void loop_create(struct loop *loop, struct run *run, struct console *console)
 {
-	long wake = sys_eventfd2(0, EFD_CLOEXEC);
-
-	if (wake < 0)
-		die(status_of_error((int)-wake), "eventfd: %s", error_text((int)-wake));
-	*loop = (struct loop){ .wake = (int)wake, .run = run, .console = console };
+	*loop = (struct loop){
+		.wake = must(sys_eventfd2(0, EFD_CLOEXEC), "eventfd"),
+		.day = watch_day(),
+		.run = run,
+		.console = console,
+	};
 	run->wake = loop->wake;
 }
 
@@ -133,13 +175,9 @@ void loop_create(struct loop *loop, struct run *run, struct console *console)
 void loop_take_sigterm(struct loop *loop)
 {
 	const uint64_t sigterm = 1ull << (SIGTERM - 1);
-	long result = sys_rt_sigprocmask(SIG_BLOCK, &sigterm, NULL, sizeof sigterm);
 
-	if (result >= 0)
-		result = sys_signalfd4(-1, &sigterm, sizeof sigterm, SFD_CLOEXEC);
-	if (result < 0)
-		die(status_of_error((int)-result), "signalfd: %s", error_text((int)-result));
-	loop->sigterm = (int)result;
+	must(sys_rt_sigprocmask(SIG_BLOCK, &sigterm, NULL, sizeof sigterm), "signalfd");
+	loop->sigterm = must(sys_signalfd4(-1, &sigterm, sizeof sigterm, SFD_CLOEXEC), "signalfd");
 }
 
 void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,

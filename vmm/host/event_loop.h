@@ -26,8 +26,10 @@ struct loop_timer {
 };
 
 struct loop {
-	int wake;    /* eventfd: something has changed */
-	int sigterm; /* signalfd */
+	int wake;	 /* eventfd: something has changed */
+	int sigterm;	 /* signalfd */
+	int day;	 /* timerfd: the time of day was set */
+	uint64_t behind; /* nanoseconds, of clock_behind, when devices were last told */
 	struct run *run;
 	struct console *console;
 	struct gdb *gdb; /* NULL: none was asked for */
