@@ -29,13 +29,13 @@ LOAD := elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
 CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pair place poll print reset rtc silence smp \
-	spin status storm timer uart
+	spin status steal storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	random sandbox state string uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
-	tools trace
+	time tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
 

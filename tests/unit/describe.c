@@ -134,6 +134,11 @@ static void test_attributes(void **state)
 	call("KVM_SET_DEVICE_ATTR PMU_V3_CTRL 0x1 -> 0", true, KVM_SET_DEVICE_ATTR, &attr, 0);
 	attr.group = 60;
 	call("KVM_SET_DEVICE_ATTR 0x1 -> 0", false, KVM_SET_DEVICE_ATTR, &attr, 0);
+	address = 0x90a0000;
+	attr = (struct kvm_device_attr){ .group = KVM_ARM_VCPU_PVTIME_CTRL,
+					 .addr = (uintptr_t)&address };
+	call("KVM_SET_DEVICE_ATTR PVTIME_CTRL 0 = 0x90a0000 -> 0", true, KVM_SET_DEVICE_ATTR, &attr,
+	     0);
 }
 
 static void test_registers(void **state)

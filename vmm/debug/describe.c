@@ -114,7 +114,8 @@ static void add_attribute(struct text *text, bool of_vcpu, const struct kvm_devi
 	const void *value = (const void *)(uintptr_t)attr->addr;
 
 	add_bits(text,
-		 of_vcpu ? BITS("PMU_V3_CTRL") : BITS("ADDR", "DIST_REGS", "", "NR_IRQS", "CTRL"),
+		 of_vcpu ? BITS("PMU_V3_CTRL", "TIMER_CTRL", "PVTIME_CTRL")
+			 : BITS("ADDR", "DIST_REGS", "", "NR_IRQS", "CTRL"),
 		 1ull << attr->group);
 	text_add(text, " %#llx", attr->attr);
 	if (!value)

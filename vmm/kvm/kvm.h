@@ -130,6 +130,8 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		 const struct guest_memory *memory, struct run *guest);
 /* What has to wait until the interrupt controller is ready: the PMU's interrupt. */
 void vcpu_start_pmu(const struct vcpu *vcpu);
+/* Shows the guest's CPU there, 64 bytes in memory that it has, how long the host kept it waiting. */
+void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at);
 /* Boot protocol (Documentation/arch/arm64/booting.rst): pc, x0 = device tree. */
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
 /* Sets the virtual counter of all CPUs of the VM, which share their offset to the host's. */

@@ -93,6 +93,17 @@ void vcpu_start_pmu(const struct vcpu *vcpu)
 	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &init);
 }
 
+void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at)
+{
+	struct kvm_device_attr place = {
+		.group = KVM_ARM_VCPU_PVTIME_CTRL,
+		.attr = KVM_ARM_VCPU_PVTIME_IPA,
+		.addr = (uintptr_t)&at.address,
+	};
+
+	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &place);
+}
+
 void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 {
 	register_set(vcpu, KVM_REG_ARM_TIMER_CNT, value);

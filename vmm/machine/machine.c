@@ -19,7 +19,8 @@
 
 /* Memory slots. */
 #define RAM_SLOT 0
-#define FIRST_FLASH_SLOT 2 /* one for each block; uart_fast.h has the slot between */
+#define STEAL_SLOT 2
+#define FIRST_FLASH_SLOT 3 /* one for each block; uart_fast.h has slot 1 */
 
 #define SHORTCUT_TIMER 2 /* after those of the table of devices */
 
@@ -149,6 +150,36 @@ static void choose_features(struct machine *machine)
 	};
 }
 
+#define STEAL_ENTRY 64 /* bytes a CPU */
+
+/*
+ * Stolen time, which a guest with more CPUs than its host needs to tell a CPU that waits from one
+ * that hangs. It finds it by SMCCC; the memory is of no other use.
+ */
+static void show_stolen_time(struct machine *machine)
+{
+	long memory;
+
+	if (!kvm_capability(machine->vm.fd, KVM_CAP_STEAL_TIME))
+		return;
+	memory =
+		sys_mmap(0, STEAL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory < 0)
+		die(STATUS_HOST, "stolen time: %s; free some memory on the host",
+		    error_text((int)-memory));
+	machine->stolen_time = (void *)memory;
+	vm_add_memory(&machine->vm, STEAL_SLOT, GPA(STEAL_BASE), machine->stolen_time, STEAL_SIZE);
+	for (unsigned i = 0; i < machine->run.cpus; i++)
+		vcpu_show_stolen_time(&machine->run.vcpus[i], GPA(STEAL_BASE + i * STEAL_ENTRY));
+}
+
+static void hide_stolen_time(struct machine *machine)
+{
+	if (machine->stolen_time)
+		sys_munmap((uintptr_t)machine->stolen_time, STEAL_SIZE);
+	machine->stolen_time = NULL;
+}
+
 static void create_cpus(struct machine *machine)
 {
 	struct run *run = &machine->run;
@@ -166,6 +197,7 @@ static void create_cpus(struct machine *machine)
 	vm_start_gic(&machine->vm);
 	for (unsigned i = 0; machine->features.pmu && i < run->cpus; i++)
 		vcpu_start_pmu(&run->vcpus[i]);
+	show_stolen_time(machine);
 }
 
 static void power_on(struct machine *machine)
@@ -191,6 +223,7 @@ static void power_off(struct machine *machine)
 	for (unsigned i = 0; i < machine->run.cpus; i++)
 		vcpu_destroy(&machine->run.vcpus[i]);
 	vm_destroy(&machine->vm);
+	hide_stolen_time(machine);
 	memory_destroy(&machine->memory);
 	if (machine->flash_image.size)
 		memory_destroy(&machine->flash_image);

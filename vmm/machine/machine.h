@@ -27,6 +27,7 @@ struct machine {
 	struct guest_memory memory;
 	struct vm vm;
 	struct cpu_features features;
+	void *stolen_time; /* STEAL_SIZE bytes that the guest is shown; NULL: the host has none */
 	struct bus bus;
 
 	struct pl011 uart;

@@ -23,6 +23,8 @@
 #define RTC_BASE 0x09010000
 #define RTC_SIZE 0x00001000
 #define RTC_SPI 2
+#define STEAL_BASE 0x090a0000 /* stolen time (Arm DEN 0057), 64 bytes a CPU */
+#define STEAL_SIZE 0x00010000
 #define FINISHER_BASE 0x090f0000
 #define FINISHER_SIZE 0x00001000
 #define VIRTIO_BASE 0x0a000000
