@@ -24,7 +24,7 @@ CRT := start string print random thread
 DEVICES := finisher flash pl011 pl031 state virtio_mmio
 HOST := clock console event_loop init sandbox
 KVM := registers system vcpu vm
-MACHINE := boot bus device_tree inspect machine memory page_walk run uart_fast
+MACHINE := boot bus device_tree inspect machine memory page_walk run stuck uart_fast
 LOAD := elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
@@ -33,7 +33,7 @@ CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pa
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
-	random sandbox state string uart_fast vcpu virtio_mmio
+	random sandbox state string stuck uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
 	time tools trace
 # Programs of the bench, for the host and for the guest.
@@ -377,7 +377,7 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads/*.[ch] tests/*/*.[ch])
-KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb uart_fast vcpu)
+KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb stuck uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))

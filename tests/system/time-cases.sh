@@ -23,3 +23,23 @@ stolen() {
 }
 is 'stolen time: 2 CPUs that share one each lose a good part' "$([ "$(stolen 2)" -ge 100 ]; echo $?)" 0
 is 'stolen time: 4 CPUs that share one each lose a good part' "$([ "$(stolen 4)" -ge 200 ]; echo $?)" 0
+
+# ---- guests that show nothing ----
+
+echo 'this is no program' >text
+nestling text >out 2>&1 </dev/null &
+until [ -s out ]; do sleep 1; done
+kill $!
+wait $!
+is 'a text file as payload: one line says where it is stuck' \
+	"$(sed 's/: pc 0x[2-7].. ESR_EL1 0x[0-9a-f]* ELR_EL1 0x[0-9a-f]* FAR_EL1 0x[0-9a-f]*$/: there/' out)" \
+	'nestling: guest: CPU 0 has not left its exception vectors for a second, and nothing was printed: there'
+
+# silent FILE: what the monitor says of a guest in the time in which one that is stuck is told of.
+silent() {
+	timeout 5 nestling "$1" 2>&1 </dev/null
+}
+printf '\037\040\003\325\177\040\003\325\377\377\377\027' >idle # nop; 1: wfi; b 1b
+is 'a guest that idles in silence: not a word' "$(silent idle)" ''
+printf '\037\040\003\325\000\000\000\024' >busy # nop; b .
+is 'a guest that is busy in silence: not a word' "$(silent busy)" ''

@@ -15,7 +15,7 @@
 #include "devices/device.h"
 #include "vmm/machine/run.h"
 
-#define LOOP_TIMERS 3
+#define LOOP_TIMERS 4
 
 /* A device's timer, under that device's lock: it sets it, and is told of its end. */
 struct loop_timer {

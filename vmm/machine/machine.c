@@ -22,7 +22,9 @@
 #define STEAL_SLOT 2
 #define FIRST_FLASH_SLOT 3 /* one for each block; uart_fast.h has slot 1 */
 
-#define SHORTCUT_TIMER 2 /* after those of the table of devices */
+/* After those of the table of devices. */
+#define SHORTCUT_TIMER 2
+#define STUCK_TIMER 3
 
 /* The table of devices: where each lies in the guest, and where its struct lies in the machine. */
 #define IN_MACHINE(name) offsetof(struct machine, name)
@@ -118,6 +120,16 @@ static void connect_wires(struct machine *machine)
 			 machine->options->uart & UART_PLAIN || trace_is_on());
 	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
 		       &machine->uart_lock);
+	machine->stuck = (struct stuck){
+		.run = &machine->run,
+		.console = machine->console,
+		.timer = { .set = loop_set_timer,
+			   .left = loop_timer_left,
+			   .clock = &machine->loop,
+			   .number = STUCK_TIMER },
+	};
+	loop_add_timer(&machine->loop, STUCK_TIMER, &stuck_ops, &machine->stuck,
+		       &machine->stuck.lock);
 }
 
 static void create_devices(struct machine *machine, bool strict)
@@ -258,6 +270,8 @@ void machine_run(struct machine *machine)
 {
 	if (machine->loop.gdb)
 		gdb_start(machine->loop.gdb);
+	else /* a debugger's user sees it anyhow */
+		stuck_start(&machine->stuck);
 	run_start(&machine->run);
 	loop_run(&machine->loop);
 	run_stop(&machine->run);

@@ -10,6 +10,7 @@
 #include "devices/pl031.h"
 #include "devices/virtio_mmio.h"
 #include "memory.h"
+#include "stuck.h"
 #include "uart_fast.h"
 #include "vmm/host/event_loop.h"
 #include "vmm/kvm/kvm.h"
@@ -32,6 +33,7 @@ struct machine {
 
 	struct pl011 uart;
 	struct shortcut shortcut;
+	struct stuck stuck;
 	struct pl031 rtc;
 	struct finisher finisher;
 	struct flash flash;
