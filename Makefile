@@ -34,7 +34,7 @@ CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pa
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	random sandbox state string stuck uart_fast vcpu virtio_mmio
-SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile linux load pl011 place print run \
+SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile job linux load pl011 place print run \
 	time tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
@@ -380,7 +380,7 @@ C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads
 KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb stuck uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
-	$(filter-out %/demo.t %/gdb.t %/linux.t,$(wildcard tests/*/*.t))
+	$(filter-out %/demo.t %/gdb.t %/job.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
 # Each file is a target of its own, so that they are checked side by side.

@@ -15,6 +15,31 @@ date -s "@$(($(date +%s) + 3600))" >/dev/null
 wait $!
 is 'an alarm follows the clock of the host when that is set' "$? $(tail -n 1 out)" '0 ok'
 
+# ---- the monitor is stopped ----
+
+# seen ARGUMENT...: the most of 4,000 ms, for which the monitor is stopped, that a CPU of the guest sees pass.
+mkfifo keys
+seen() {
+	nestling "$@" /payloads/clock.bin <keys >out 2>&1 &
+	exec 3>keys
+	until grep -q looking out; do :; done
+	kill -STOP $!
+	sleep 4
+	kill -CONT $!
+	sleep 1
+	echo >&3
+	wait $! || cat out
+	exec 3>&-
+	grep ms out | tr ' ' '\n' | sort -n | tail -n 1
+}
+for arguments in '-c 1' '-c 1 --uart=plain' '-c 4' '-c 2 --stats'; do
+	# shellcheck disable=SC2086 # words
+	gap=$(seen $arguments)
+	echo "# $arguments: stopped for 4,000 ms, of which the guest has seen $gap"
+	is "SIGSTOP and SIGCONT: $arguments: time did not pass" "$([ "$gap" -lt 2000 ]; echo $?)" 0
+done
+is 'SIGSTOP and SIGCONT: --clock=real: it did' "$([ "$(seen --clock=real)" -ge 4000 ]; echo $?)" 0
+
 # ---- stolen time ----
 
 # stolen CPUS: the least that a CPU lost of the second in which all were busy, in milliseconds.
@@ -27,10 +52,10 @@ is 'stolen time: 4 CPUs that share one each lose a good part' "$([ "$(stolen 4)"
 # ---- guests that show nothing ----
 
 echo 'this is no program' >text
+rm out
 nestling text >out 2>&1 </dev/null &
 until [ -s out ]; do sleep 1; done
-kill $!
-wait $!
+kill -KILL $!
 is 'a text file as payload: one line says where it is stuck' \
 	"$(sed 's/: pc 0x[2-7].. ESR_EL1 0x[0-9a-f]* ELR_EL1 0x[0-9a-f]* FAR_EL1 0x[0-9a-f]*$/: there/' out)" \
 	'nestling: guest: CPU 0 has not left its exception vectors for a second, and nothing was printed: there'

@@ -167,6 +167,14 @@ void run_ask_pause(struct run *run)
 	pauses++;
 }
 
+static unsigned interruptions;
+
+void run_was_interrupted(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	interruptions++;
+}
+
 void watch_run(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -301,6 +309,19 @@ static void test_run_fails(void **state)
 	}
 }
 
+/* Who kicks a CPU says so; what else interrupts it is a stop of the whole process. */
+static void test_interrupted(void **state)
+{
+	(void)state;
+	for (unsigned kicked = 0; kicked <= 1; kicked++) {
+		interruptions = 0;
+		shared.run.immediate_exit = (uint8_t)kicked;
+		run_with(-EINTR, KVM_EXIT_UNKNOWN);
+		assert_int_equal(interruptions, !kicked);
+	}
+	shared.run.immediate_exit = 0;
+}
+
 static void test_mmio(void **state)
 {
 	(void)state;
@@ -393,10 +414,11 @@ static void test_moves(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unhandled),     cmocka_unit_test(test_run_fails),
-		cmocka_unit_test(test_mmio),	      cmocka_unit_test(test_no_syndrome),
-		cmocka_unit_test(test_system_events), cmocka_unit_test(test_debug),
-		cmocka_unit_test(test_drain),	      cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_unhandled),   cmocka_unit_test(test_run_fails),
+		cmocka_unit_test(test_interrupted), cmocka_unit_test(test_mmio),
+		cmocka_unit_test(test_no_syndrome), cmocka_unit_test(test_system_events),
+		cmocka_unit_test(test_debug),	    cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_moves),
 	};
 
 	return RUN(tests);

@@ -349,19 +349,24 @@ void console_empty(void *opaque, unsigned room)
 
 /* ---- the whole ---- */
 
-/* Every key is the guest's; output keeps its newline translation, as QEMU's console does. */
+/* Output keeps its newline translation, as QEMU's console does. */
+void console_raw_mode(struct termios *mode)
+{
+	mode->c_iflag &=
+		~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+	mode->c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+	mode->c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
+	mode->c_cflag |= CS8;
+	mode->c_cc[VMIN] = 1;
+	mode->c_cc[VTIME] = 0;
+}
+
 static void make_raw(void)
 {
 	struct termios mode = { 0 };
 	long result = ioctl_restart(0, TCGETS, (uintptr_t)&mode);
 
-	mode.c_iflag &=
-		~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-	mode.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
-	mode.c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
-	mode.c_cflag |= CS8;
-	mode.c_cc[VMIN] = 1;
-	mode.c_cc[VTIME] = 0;
+	console_raw_mode(&mode);
 	if (result >= 0)
 		result = ioctl_restart(0, TCSETS, (uintptr_t)&mode);
 	if (result < 0)

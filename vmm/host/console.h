@@ -40,6 +40,9 @@ struct console {
 	uint8_t output[CONSOLE_OUTPUT];
 };
 
+/* Makes of a terminal's mode the one in which every key is the guest's. */
+struct termios;
+void console_raw_mode(struct termios *mode);
 /* Looks at standard output; if input is a terminal it is made raw: every key is the guest's. */
 void console_create(struct console *console, bool is_terminal);
 

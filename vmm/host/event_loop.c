@@ -95,7 +95,37 @@ static uint64_t expire_timers(struct loop *loop)
 	return next > time ? next - time : 0;
 }
 
-static void wait(struct loop *loop, uint64_t nanoseconds)
+#define LONGEST_WAIT                                                                               \
+	3600 /* seconds: an end that is far away, for the kernel to say how much is left */
+#define SHORTEST_STOP (NS_PER_S / 10) /* less may be the scheduler's */
+
+/*
+ * Waits for what the descriptors say, at most so many nanoseconds. For how long the process was
+ * stopped meanwhile, or 0: then more time has passed than the kernel says that was waited, which
+ * does not count a stop. That is by another clock than ours: they differ by less than one in 1,024.
+ */
+static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
+{
+	uint64_t most = LONGEST_WAIT * NS_PER_S, before = clock_host_ns(), waited, elapsed;
+	struct timespec left;
+
+	if (nanoseconds > most)
+		nanoseconds = most;
+	left = (struct timespec){
+		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
+		.tv_nsec = (long)(nanoseconds % NS_PER_S),
+	};
+	if (sys_ppoll(fds, count, &left, NULL, 0) < 0)
+		for (size_t i = 0; i < count; i++)
+			fds[i].revents = 0; /* a signal: looked at next */
+	waited = nanoseconds - ((uint64_t)left.tv_sec * NS_PER_S + (uint64_t)left.tv_nsec);
+	waited += waited / 1024;
+	elapsed = clock_host_ns() - before;
+	return elapsed > waited + SHORTEST_STOP ? elapsed - waited : 0;
+}
+
+/* For how long the process was stopped. */
+static uint64_t wait(struct loop *loop, uint64_t nanoseconds)
 {
 	struct pollfd fds[] = {
 		{ .fd = loop->wake, .events = POLLIN },
@@ -105,15 +135,8 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		{ .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
 		{ .fd = loop->day, .events = POLLIN },
 	};
-	struct timespec timeout = {
-		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
-		.tv_nsec = (long)(nanoseconds % NS_PER_S),
-	};
-	uint64_t count;
+	uint64_t stopped = poll_all(fds, ARRAY_SIZE(fds), nanoseconds), count;
 
-	if (sys_ppoll(fds, ARRAY_SIZE(fds), nanoseconds == TIMER_OFF ? NULL : &timeout, NULL, 0) <=
-	    0)
-		return; /* a timer, or a signal: looked at next */
 	if (fds[0].revents)
 		sys_read(loop->wake, &count, sizeof count);
 	if (fds[1].revents)
@@ -128,15 +151,41 @@ static void wait(struct loop *loop, uint64_t nanoseconds)
 		sys_read(loop->day, &count, sizeof count); /* fails with ECANCELED */
 		report_day_set(loop);
 	}
+	return stopped;
+}
+
+#define NOTICE_MS 10 /* in which the first CPU notices that it was stopped, if it was */
+
+/* Somebody has asked for a pause, or will if the process was stopped for so long. */
+static void complete_pause(struct loop *loop, uint64_t stopped)
+{
+	struct run *run = loop->run;
+
+	for (unsigned i = 0; i < NOTICE_MS && !run_pause_asked(run); i++) {
+		struct timespec nap = { .tv_nsec = NS_PER_S / 1000 };
+
+		sys_ppoll(NULL, 0, &nap, NULL, 0);
+	}
+	if (!run_pause_asked(run))
+		return;
+	if (stopped && !run->paused && run_pause_after_stop(run))
+		clock_set_back(stopped);
+	run_pause(run);
+	if (loop->gdb)
+		gdb_stopped(loop->gdb);
+	else
+		run_resume(run);
 }
 
 void loop_run(struct loop *loop)
 {
+	uint64_t stopped = 0;
+
 	while (run_goes_on(loop->run)) {
 		console_feed(loop->console);
-		if (loop->gdb && run_pause_asked(loop->run))
-			gdb_stopped(loop->gdb);
-		wait(loop, expire_timers(loop));
+		if (stopped || run_pause_asked(loop->run))
+			complete_pause(loop, stopped);
+		stopped = wait(loop, expire_timers(loop));
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "crt/crt.h"
 #include "crt/sys.h"
+#include "console.h"
 #include "sandbox.h"
 #include "vmm/debug/gdb.h"
 #include "vmm/report.h"
@@ -140,13 +141,48 @@ static void take_console(void)
 /* The set of these signals, as the kernel has it. */
 #define SIGNAL_BIT(number) (1ull << ((number)-1))
 static const uint64_t watched = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGINT) |
-				SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGTERM);
+				SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGTSTP) |
+				SIGNAL_BIT(SIGCONT);
+
+/* What the parent keeps of itself while it watches. */
+struct watcher {
+	int id; /* its process */
+	bool is_terminal;
+	struct termios mode, raw; /* of the terminal, as it was and as the guest has it */
+};
+
+static void set_mode(const struct watcher *watcher, const struct termios *mode)
+{
+	if (watcher->is_terminal)
+		ioctl_restart(0, TCSETS, (uintptr_t)mode);
+}
+
+/*
+ * Passes on to the child what is sent to us. A shell that stops us gets its terminal back; when it
+ * lets us go on, be it from a SIGSTOP, which is not told, every key is the guest's again.
+ */
+static void pass_on(const struct watcher *watcher, int child, int number)
+{
+	switch (number) {
+	case SIGTSTP:
+		set_mode(watcher, &watcher->mode);
+		sys_kill(child, SIGSTOP);
+		sys_kill(watcher->id, SIGSTOP);
+		break;
+	case SIGCONT:
+		set_mode(watcher, &watcher->raw);
+		sys_kill(child, SIGCONT);
+		break;
+	default:
+		sys_kill(child, number);
+	}
+}
 
 /*
  * Waits for the child and passes on to it what is sent to us; children it left behind are reaped on
  * the way. Its status as a shell has it.
  */
-static int wait_for(int child)
+static int wait_for(const struct watcher *watcher, int child)
 {
 	for (;;) {
 		int status = 0;
@@ -163,7 +199,7 @@ static int wait_for(int child)
 			long number = sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
 
 			if (number > 0 && number != SIGCHLD)
-				sys_kill(child, (int)number);
+				pass_on(watcher, child, (int)number);
 		}
 	}
 }
@@ -206,14 +242,15 @@ static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 }
 
 /* In the parent, which gives up what it does not need to watch. Its exit status. */
-static int watch(int child, bool is_pid1, const struct options *options)
+static int watch(const struct watcher *watcher, int child, bool is_pid1,
+		 const struct options *options)
 {
 	int result = 0;
 
 	if (!options->no_sandbox)
 		result = sandbox_watch(is_pid1 ? 1u << CAP_SYS_BOOT : 0);
 	if (result >= 0)
-		return wait_for(child);
+		return wait_for(watcher, child);
 	report("sandbox: %s; --no-sandbox goes without", error_text(-result));
 	sys_kill(child, SIGKILL);
 	sys_wait4(child, NULL, 0, NULL); /* before its terminal is restored */
@@ -237,9 +274,8 @@ static void become_monitor(bool is_pid1, const struct options *options)
 
 bool init_start(const struct options *options)
 {
-	bool is_pid1 = sys_getpid() == 1;
-	bool is_terminal;
-	struct termios mode;
+	struct watcher watcher = { .id = (int)sys_getpid() };
+	bool is_pid1 = watcher.id == 1;
 	long result;
 	int status = STATUS_HOST;
 
@@ -251,9 +287,11 @@ bool init_start(const struct options *options)
 		    error_text((int)-result));
 	if (is_pid1)
 		prepare_console(options);
-	is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&mode) == 0;
-	if (!is_pid1 && !is_terminal)
+	watcher.is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&watcher.mode) == 0;
+	if (!is_pid1 && !watcher.is_terminal)
 		return false;
+	watcher.raw = watcher.mode;
+	console_raw_mode(&watcher.raw);
 	/* If whoever started us ignored it, the child's status would be thrown away. */
 	signal_catch(SIGCHLD, NULL);
 	/* Before there is a child: none is missed, and none ends us alone. */
@@ -262,13 +300,12 @@ bool init_start(const struct options *options)
 		result = sys_clone(SIGCHLD, 0, NULL, 0, NULL);
 	if (result == 0) {
 		become_monitor(is_pid1, options);
-		return is_terminal;
+		return watcher.is_terminal;
 	}
 	if (result < 0)
 		report("cannot fork: %s; free some memory on the host", error_text((int)-result));
 	else
-		status = watch((int)result, is_pid1, options);
-	if (is_terminal)
-		ioctl_restart(0, TCSETS, (uintptr_t)&mode);
+		status = watch(&watcher, (int)result, is_pid1, options);
+	set_mode(&watcher, &watcher.mode);
 	finish(is_pid1, options->status_token, status);
 }

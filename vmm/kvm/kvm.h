@@ -106,6 +106,7 @@ struct vcpu {
 	struct run *guest;	      /* the run that it is part of */
 	uint32_t paused;	      /* a futex: 1 while its thread waits for run_resume */
 	bool frozen;		      /* and is left out by that */
+	bool interrupted;	      /* by a stop of the process, and not in the guest since */
 	bool stepping, stopped;	      /* for a debugger: by an exit, to be told of it */
 	struct shortcut *shortcut;    /* round the UART */
 	uint64_t exits[EXIT_REASONS]; /* of all runs */
@@ -130,7 +131,8 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 		 const struct guest_memory *memory, struct run *guest);
 /* What has to wait until the interrupt controller is ready: the PMU's interrupt. */
 void vcpu_start_pmu(const struct vcpu *vcpu);
-/* Shows the guest's CPU there, 64 bytes in memory that it has, how long the host kept it waiting. */
+/* Shows the guest's CPU there, 64 bytes in memory that it has, how long the host kept it waiting.
+ */
 void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at);
 /* Boot protocol (Documentation/arch/arm64/booting.rst): pc, x0 = device tree. */
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
@@ -154,6 +156,9 @@ const char *vcpu_exit_name(unsigned reason);
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);
+/* Prepares it for stops of the process during this run; a vCPU's thread, for being told of them. */
+void vcpu_watch_stops(struct run *run);
+void vcpu_accept_continue(void);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */
 uint64_t vcpu_affinity(const struct vcpu *vcpu);
 /* Which page sizes and byte orders it has: ID_AA64MMFR0_EL1. */

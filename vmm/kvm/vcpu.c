@@ -21,8 +21,9 @@
 
 #define PPI_INTID 16 /* interrupt id of the first private peripheral interrupt */
 
-#define INIT_TRIES 16 /* each fails only if the thread has moved to another kind of CPU meanwhile  \
-		       */
+#define INIT_TRIES                                                                                 \
+	16 /* each fails only if the thread has moved to another kind of CPU meanwhile             \
+	    */
 
 /*
  * The preferred target is that of the CPU that this thread is on, and KVM refuses (EINVAL) any
@@ -297,6 +298,9 @@ IN_LOOP void handle_exit(struct vcpu *vcpu)
 /* KVM_RUN has failed: it was interrupted, or the guest cannot go on. */
 static __attribute__((noinline)) void run_failed(int result, struct vcpu *vcpu)
 {
+	/* Interrupted, but not by a kick: by a signal that stops the process. */
+	if (result == -EINTR && !vcpu->run->immediate_exit)
+		run_was_interrupted(vcpu);
 	if (result == -EINTR || result == -EAGAIN)
 		return;
 	report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
@@ -347,13 +351,45 @@ static void on_kick(int number, siginfo_t *info, void *context)
 	(void)number, (void)info, (void)context;
 }
 
+/* Changes how this thread takes a signal. */
+static void mask_signal(int how, int number)
+{
+	const uint64_t set = 1ull << (number - 1);
+
+	kvm_check((int)sys_rt_sigprocmask(how, &set, NULL, sizeof set), "rt_sigprocmask");
+}
+
 void vcpu_prepare_kicks(void)
 {
-	const uint64_t kick = 1ull << (KICK - 1);
-
 	kvm_check(signal_catch(KICK, on_kick), "rt_sigaction");
 	/* Whoever started us may have blocked it. */
-	kvm_check((int)sys_rt_sigprocmask(SIG_UNBLOCK, &kick, NULL, sizeof kick), "rt_sigprocmask");
+	mask_signal(SIG_UNBLOCK, KICK);
+}
+
+/* A mutable global, for a signal handler can be handed nothing. */
+static struct run *continued_run;
+
+/*
+ * On a vCPU's thread, for the event loop's blocks it, before anything else there: where there is
+ * but one CPU it does not enter the guest before its time is right again.
+ */
+static void on_continue(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)info, (void)context;
+	continued_run->continued = true;
+	run_ask_pause(continued_run);
+}
+
+void vcpu_watch_stops(struct run *run)
+{
+	continued_run = run;
+	mask_signal(SIG_BLOCK, SIGCONT);
+	kvm_check(signal_catch(SIGCONT, on_continue), "rt_sigaction");
+}
+
+void vcpu_accept_continue(void)
+{
+	mask_signal(SIG_UNBLOCK, SIGCONT);
 }
 
 /*

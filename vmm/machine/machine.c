@@ -261,6 +261,7 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 			 .sandboxed = !options->no_sandbox,
 			 .core = dump_open_core(options->dump_core) },
 	};
+	vcpu_watch_stops(&machine->run);
 	trace_attach(&machine->run);
 	loop_create(&machine->loop, &machine->run, console);
 	power_on(machine);

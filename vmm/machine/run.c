@@ -6,10 +6,14 @@
 #include "run.h"
 
 #include "crt/crt.h"
+#include "crt/sys.h"
 #include "vmm/host/event_loop.h"
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/report.h"
+
+#include <poll.h>
+#include <time.h>
 
 /* A CPU is not in the guest any more. */
 static void leave(struct run *run)
@@ -24,6 +28,7 @@ static _Noreturn void run_cpu(void *opaque)
 	struct vcpu *vcpu = opaque;
 	struct run *run = vcpu->guest;
 
+	vcpu_accept_continue();
 	if (run->sandboxed)
 		sandbox_filter(CPU);
 	for (uint32_t starts = 0;; starts++) {
@@ -133,6 +138,31 @@ void run_pause(struct run *run)
 	run->paused = true;
 }
 
+void run_was_interrupted(struct vcpu *vcpu)
+{
+	vcpu->interrupted = true;
+	run_ask_pause(vcpu->guest);
+}
+
+#define PATIENCE_MS 100 /* for CPUs to notice the stop by themselves */
+
+bool run_pause_after_stop(struct run *run)
+{
+	bool certain = true;
+
+	for (unsigned i = 0; i < PATIENCE_MS && __atomic_load_n(&run->running, __ATOMIC_ACQUIRE);
+	     i++) {
+		struct timespec nap = { .tv_nsec = 1000000 };
+
+		sys_ppoll(NULL, 0, &nap, NULL, 0);
+	}
+	run_pause(run);
+	for (unsigned i = 0; i < run->cpus; i++)
+		certain = certain && run->vcpus[i].interrupted;
+	/* The only CPU cannot have gone on before its own signal handler. */
+	return certain || (run->cpus == 1 && run->continued);
+}
+
 static bool resumes(const struct vcpu *vcpu)
 {
 	return vcpu->paused && !vcpu->frozen;
@@ -142,8 +172,11 @@ void run_resume(struct run *run)
 {
 	if (clock_start())
 		vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
-	for (unsigned i = 0; i < run->cpus; i++)
+	run->continued = false;
+	for (unsigned i = 0; i < run->cpus; i++) {
+		run->vcpus[i].interrupted = false;
 		run->running += resumes(&run->vcpus[i]);
+	}
 	run->paused = false;
 	__atomic_fetch_and(&run->gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < run->cpus; i++) {

@@ -30,6 +30,7 @@ struct run {
 	bool paused;	    /* all CPUs are; the event loop's alone */
 	bool starts_paused; /* as well */
 	bool watched;	    /* its CPUs run in trace.c's loop */
+	bool continued;	    /* a CPU's thread was the first of the process to go on from a stop */
 };
 
 /* Bits of the gate between an exit of a CPU and its next entry. */
@@ -73,6 +74,13 @@ void run_ask_pause(struct run *run);
 bool run_pause_asked(const struct run *run);
 void run_pause(struct run *run);
 void run_resume(struct run *run);
+/*
+ * The whole process was stopped (SIGSTOP) and goes on: nobody could say so before. A CPU that is
+ * interrupted by that asks for a pause; the event loop completes it, and learns whether it is
+ * certain that no CPU has been in the guest since.
+ */
+void run_was_interrupted(struct vcpu *vcpu);
+bool run_pause_after_stop(struct run *run);
 /* A vCPU's thread waits here, if it is to. */
 void run_wait_if_paused(struct vcpu *vcpu);
 
