@@ -277,6 +277,7 @@ describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
 gdb_SOURCES := vmm/kvm/registers.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
 	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
+stuck_CFLAGS = $(vcpu_CFLAGS)
 uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the time for which a guest is held, by a debugger or because its monitor is stopped, does
- * not pass for it, and no CPU ever sees time go backwards. All CPUs look at the virtual counter,
- * the last one between sleeps; when a key comes the longest gaps that each has seen are printed, in
- * milliseconds.
+ * Claim: the time for which a guest is held does not pass for it, and never goes backwards. All
+ * CPUs look at the virtual counter, the last one between sleeps, while a debugger holds the guest
+ * or its monitor is stopped; when a key comes, the longest gaps that each has seen are printed, in
+ * ms.
  */
 #include "guest.h"
 

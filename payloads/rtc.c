@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the PL031 tells the time of day, and interrupts when the alarm is due: a second later, or
- * as many as bootargs begin with, by the clock of the host, even if that is set meanwhile.
+ * Claim: the PL031 tells the time of day, and interrupts when the alarm is due. That is a second
+ * later, or as many as bootargs begin with, by the host's clock, even if that is set meanwhile.
  */
 #include "guest.h"
 

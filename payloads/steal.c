@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: every CPU is told how long the host has kept it waiting (Arm DEN 0057, stolen time): with
+ * Claim: every CPU is told how long the host has kept it waiting (Arm DEN 0057, stolen time). With
  * more CPUs that are busy than the host has, it is a good part of the time for each.
  */
 #include "guest.h"
