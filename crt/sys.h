@@ -71,6 +71,7 @@ enum role {
 	SYSCALL(2, BOOT, fstatfs, int, void *)                                                     \
 	SYSCALL(2, BOOT, eventfd2, unsigned, int)                                                  \
 	SYSCALL(4, BOOT, signalfd4, int, const uint64_t *, size_t, int)                            \
+	SYSCALL(3, BOOT, sched_getaffinity, int, size_t, void *)                                   \
 	SYSCALL(2, BOOT, timerfd_create, int, int)                                                 \
 	SYSCALL(4, BOOT, timerfd_settime, int, int, const void *, void *)                          \
 	SYSCALL(4, BOOT, rt_sigaction, int, const void *, void *, size_t)                          \

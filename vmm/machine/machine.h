@@ -24,6 +24,7 @@ struct machine {
 	/* These stay the same through resets. */
 	struct run run;
 	struct loop loop;
+	bool needs_stolen_time; /* it has more CPUs than the host */
 
 	struct guest_memory memory;
 	struct vm vm;
