@@ -154,22 +154,17 @@ static uint64_t wait(struct loop *loop, uint64_t nanoseconds)
 	return stopped;
 }
 
-#define NOTICE_MS 10 /* in which the first CPU notices that it was stopped, if it was */
+#define NOTICE_NS NS_PER_S /* in which the first CPU notices that it was stopped, if it was */
 
-/* Somebody has asked for a pause, or will if the process was stopped for so long. */
-static void complete_pause(struct loop *loop, uint64_t stopped)
+/* A debugger's, or because the process was stopped: then the guest's time is what it was. */
+static void complete_pause(struct loop *loop)
 {
 	struct run *run = loop->run;
+	bool stopped = loop->stopped && clock_host_ns() - loop->noticed < NOTICE_NS;
 
-	for (unsigned i = 0; i < NOTICE_MS && !run_pause_asked(run); i++) {
-		struct timespec nap = { .tv_nsec = NS_PER_S / 1000 };
-
-		sys_ppoll(NULL, 0, &nap, NULL, 0);
-	}
-	if (!run_pause_asked(run))
-		return;
 	if (stopped && !run->paused && run_pause_after_stop(run))
-		clock_set_back(stopped);
+		clock_set_back(loop->stopped);
+	loop->stopped = 0;
 	run_pause(run);
 	if (loop->gdb)
 		gdb_stopped(loop->gdb);
@@ -179,13 +174,17 @@ static void complete_pause(struct loop *loop, uint64_t stopped)
 
 void loop_run(struct loop *loop)
 {
-	uint64_t stopped = 0;
-
 	while (run_goes_on(loop->run)) {
+		uint64_t stopped;
+
 		console_feed(loop->console);
-		if (stopped || run_pause_asked(loop->run))
-			complete_pause(loop, stopped);
+		if (run_pause_asked(loop->run))
+			complete_pause(loop);
 		stopped = wait(loop, expire_timers(loop));
+		if (stopped) {
+			loop->stopped = stopped;
+			loop->noticed = clock_host_ns();
+		}
 	}
 }
 
@@ -200,7 +199,7 @@ static int must(long result, const char *name)
 /* A timer that is never due, and that the kernel cancels whenever somebody sets the time of day. */
 static int watch_day(void)
 {
-	const struct itimerspec never = { .it_value = { .tv_sec = 1ll << 33 } };
+	const struct itimerspec never = { .it_value = { .tv_sec = 1LL << 33 } };
 	int fd = must(sys_timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC), "timerfd");
 
 	must(sys_timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),

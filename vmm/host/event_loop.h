@@ -30,6 +30,9 @@ struct loop {
 	int sigterm;	 /* signalfd */
 	int day;	 /* timerfd: the time of day was set */
 	uint64_t behind; /* nanoseconds, of clock_behind, when devices were last told */
+	/* Nanoseconds for which the process was stopped last, and when that was noticed; of
+	 * clock_host_ns. */
+	uint64_t stopped, noticed;
 	struct run *run;
 	struct console *console;
 	struct gdb *gdb; /* NULL: none was asked for */

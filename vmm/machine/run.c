@@ -144,7 +144,7 @@ void run_was_interrupted(struct vcpu *vcpu)
 	run_ask_pause(vcpu->guest);
 }
 
-#define PATIENCE_MS 100 /* for CPUs to notice the stop by themselves */
+#define PATIENCE_MS 1000 /* for CPUs to notice the stop by themselves */
 
 bool run_pause_after_stop(struct run *run)
 {
