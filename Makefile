@@ -33,7 +33,7 @@ CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pa
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
-	random sandbox state string stuck uart_fast vcpu virtio_mmio
+	random run sandbox state string stuck uart_fast vcpu virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile job linux load pl011 place print run \
 	time tools trace
 # Programs of the bench, for the host and for the guest.
@@ -277,6 +277,7 @@ describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
 gdb_SOURCES := vmm/kvm/registers.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
 	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
+run_CFLAGS = $(vcpu_CFLAGS)
 stuck_CFLAGS = $(vcpu_CFLAGS)
 uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
@@ -378,7 +379,7 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads/*.[ch] tests/*/*.[ch])
-KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb stuck uart_fast vcpu)
+KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb run stuck uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/gdb.t %/job.t %/linux.t,$(wildcard tests/*/*.t))

@@ -120,12 +120,12 @@ static int run(const struct options *options, bool is_terminal)
 	if (!options->no_sandbox)
 		sandbox_filter(roles(options));
 	machine_run(&machine);
-	while (machine.run.end == RESET && !options->no_reboot) {
+	while (run_how_ended(&machine.run) == RESET && !options->no_reboot) {
 		machine_reset(&machine);
 		boot_load(&boot, &machine);
 		machine_run(&machine);
 	}
-	status = machine.run.end == RESET ? STATUS_RESET : machine.run.status;
+	status = run_status(&machine.run);
 	if (options->gdb)
 		gdb_finish(&gdb, status);
 	console_finish(&console);

@@ -52,3 +52,12 @@ for cpus in 1 4; do
 			/payloads/reset.bin
 	done
 done
+
+# KVM's interrupt controller is there before any CPU is, in every start.
+for cpus in 4 8; do
+	starts=0
+	while [ $starts -lt 20 ] && nestling --strict -c $cpus /payloads/gic.bin <typed >out 2>&1; do
+		starts=$((starts + 1))
+	done
+	[ $starts -eq 20 ] && echo "ok gic, 20 starts -c $cpus" || { echo "not ok gic, start $starts -c $cpus"; sed 's/^/# /' out; }
+done

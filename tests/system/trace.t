@@ -24,6 +24,9 @@ report $? '--trace=kvm hello is the golden transcript'
 comment "$(diff "$work/kvm" tests/system/trace-hello.txt)"
 is 'nothing is told without being asked for' "$(said nothing)" 'status 0'
 
+is 'several CPUs: KVM has set up the interrupt controller before any is in the guest' \
+	"$(said cpus | grep -m 1 KVM_RUN | cut -d ' ' -f 2-)" '0 kvm  KVM_RUN -> EINTR (interrupted)'
+
 # Every line of every trace.
 lines=$(for case in kvm mmio irq all cpus reset file; do said $case; done | grep -v '^status ')
 is 'every line has time, CPU, kind and text' "$(grep -vE '^[0-9]+\.[0-9]{6} (-|[0-9]+) (kvm |exit|mmio|irq |psci) [^ ]' <<<"$lines")" ''

@@ -299,9 +299,7 @@ static void test_stall(void **state)
 	for (unsigned cpu = 0; cpu < CONSOLE_SPARE; cpu++) /* every CPU has a byte under way */
 		put(0, (uint8_t)(sent++ % 251));
 	assert_int_equal(shown, 0);
-	run.gate = 0; /* a new run, after a reset */
-	console_connect(&console, &uart, &uart_lock, &run);
-	assert_int_equal(run.gate, 1);
+	assert_int_equal(run.gate, HELD);
 	writable = true;
 	console_flush(&console);
 	assert_int_equal(run.gate, 0);
@@ -388,7 +386,7 @@ static void test_escape(void **state)
 	assert_true(run.paused);
 	TYPE(CTRL_A "s" CTRL_A "x");
 	assert_int_equal(statistics, 1);
-	assert_int_equal(end_called, ENDED);
+	assert_int_equal(end_called, STOPPED);
 	assert_int_equal(end_status, STATUS_ESCAPE);
 }
 
@@ -458,7 +456,7 @@ static void test_end(void **state)
 	put(0, 'a');
 	writable = true;
 	console_end(&console, 143);
-	assert_int_equal(end_called, ENDED);
+	assert_int_equal(end_called, STOPPED);
 	assert_int_equal(end_status, 143);
 	put(0, 'b');
 	console_finish(&console);
@@ -474,7 +472,7 @@ static void test_end_while_stalled(void **state)
 	writable = false;
 	put(0, 'a');
 	TYPE(CTRL_A "x");
-	assert_int_equal(end_called, ENDED);
+	assert_int_equal(end_called, STOPPED);
 	put(0, 'b');
 	console_finish(&console);
 	assert_int_equal(shown, 0);

@@ -736,11 +736,11 @@ static void test_kill(void **state)
 {
 	(void)state;
 	say("$k#6b");
-	assert_int_equal(run.end, ENDED);
-	assert_int_equal(run.status, STATUS_ESCAPE);
+	assert_int_equal(run_how_ended(&run), STOPPED);
+	assert_int_equal(run_status(&run), STATUS_ESCAPE);
 	set_up(NULL);
 	ask("vKill;1", "OK");
-	assert_int_equal(run.end, ENDED);
+	assert_int_equal(run_how_ended(&run), STOPPED);
 }
 
 static void test_end(void **state)
@@ -764,7 +764,7 @@ static void test_reset(void **state)
 	ask("Z0,1000,4", "OK");
 	ask("Z0,40000300,4", "OK");
 	ask("qRcmd,7265736574", "OK"); /* reset */
-	assert_int_equal(run.end, RESET);
+	assert_int_equal(run_how_ended(&run), RESET);
 	start_guest();
 	assert_true(run.paused);
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), BRK);

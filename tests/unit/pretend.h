@@ -213,10 +213,9 @@ void run_resume(struct run *of)
 
 void run_end(struct run *of, enum end end, int status)
 {
-	if (of->end != RUNNING)
+	if (end <= run_how_ended(of))
 		return;
-	of->end = end;
-	of->status = status;
+	of->end = END_WORD(end, status);
 }
 
 /* ---- the line ---- */

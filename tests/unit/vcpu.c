@@ -149,14 +149,13 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 
 void run_end(struct run *run, enum end end, int status)
 {
-	run->end = end;
-	run->status = status;
+	run->end = END_WORD(end, status);
 	run->gate = OVER;
 }
 
 bool run_wait_at_gate(struct vcpu *vcpu)
 {
-	return vcpu->guest->end == RUNNING;
+	return run_goes_on(vcpu->guest);
 }
 
 static unsigned pauses;
@@ -275,8 +274,8 @@ static void test_unhandled(void **state)
 		tried++;
 		shared.run.hw.hardware_exit_reason = 0xbad;
 		outcome = run_with(0, reason);
-		assert_int_equal(outcome.end, ENDED);
-		assert_int_equal(outcome.status, STATUS_INTERNAL);
+		assert_int_equal(run_how_ended(&outcome), ENDED);
+		assert_int_equal(run_status(&outcome), STATUS_INTERNAL);
 		assert_int_equal(runs, 1);
 		assert_non_null(strstr(all_reports, names[reason]));
 		assert_non_null(strstr(all_reports, "0xbad"));
@@ -302,7 +301,7 @@ static void test_run_fails(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct run outcome = run_with(-rows[i].error, KVM_EXIT_UNKNOWN);
 
-		assert_int_equal(outcome.status, rows[i].status);
+		assert_int_equal(run_status(&outcome), rows[i].status);
 		assert_int_equal(runs, rows[i].runs);
 		if (rows[i].runs == 1)
 			assert_non_null(strstr(all_reports, strerrorname_np(rows[i].error)));
@@ -359,9 +358,12 @@ static void test_drain(void **state)
 
 static void test_no_syndrome(void **state)
 {
+	struct run outcome;
+
 	(void)state;
 	shared.run.arm_nisv.fault_ipa = 0x30000000;
-	assert_int_equal(run_with(0, KVM_EXIT_ARM_NISV).status, STATUS_PASS);
+	outcome = run_with(0, KVM_EXIT_ARM_NISV);
+	assert_int_equal(run_status(&outcome), STATUS_PASS);
 	assert_int_equal(injected, 1);
 	assert_non_null(strstr(all_reports, "pc 0x40081234"));
 	assert_non_null(strstr(all_reports, "0x30000000"));
@@ -370,20 +372,27 @@ static void test_no_syndrome(void **state)
 
 static void test_system_events(void **state)
 {
+	struct run outcome;
+
 	(void)state;
 	shared.run.system_event.type = KVM_SYSTEM_EVENT_RESET;
-	assert_int_equal(run_with(0, KVM_EXIT_SYSTEM_EVENT).end, RESET);
+	outcome = run_with(0, KVM_EXIT_SYSTEM_EVENT);
+	assert_int_equal(run_how_ended(&outcome), RESET);
 	shared.run.system_event.type = 99;
-	assert_int_equal(run_with(0, KVM_EXIT_SYSTEM_EVENT).status, STATUS_INTERNAL);
+	outcome = run_with(0, KVM_EXIT_SYSTEM_EVENT);
+	assert_int_equal(run_status(&outcome), STATUS_INTERNAL);
 	assert_non_null(strstr(all_reports, "99"));
 }
 
 /* A breakpoint is for whoever has set it. */
 static void test_debug(void **state)
 {
+	struct run outcome;
+
 	(void)state;
 	pauses = 0;
-	assert_int_equal(run_with(0, KVM_EXIT_DEBUG).status, STATUS_PASS);
+	outcome = run_with(0, KVM_EXIT_DEBUG);
+	assert_int_equal(run_status(&outcome), STATUS_PASS);
 	assert_int_equal(pauses, 1);
 }
 

@@ -449,7 +449,7 @@ static void end(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put_result(gdb, true);
-	run_end(gdb->run, ENDED, STATUS_ESCAPE);
+	run_end(gdb->run, STOPPED, STATUS_ESCAPE);
 }
 
 /* ---- threads ---- */

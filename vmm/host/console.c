@@ -186,7 +186,7 @@ void console_end(struct console *console, int status)
 	console->discard = true;
 	set_output_count(console, 0);
 	lock_release(&console->lock);
-	run_end(console->run, ENDED, status);
+	run_end(console->run, STOPPED, status);
 }
 
 static void end(struct console *console)
@@ -398,5 +398,4 @@ void console_connect(struct console *console, struct pl011 *uart, struct lock *u
 	console->uart = uart;
 	console->uart_lock = uart_lock;
 	console->run = run;
-	hold_if_full(console); /* a guest that resets itself does not get round it */
 }

@@ -174,7 +174,9 @@ static void complete_pause(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-	while (run_goes_on(loop->run)) {
+	/* Once at least: a guest that resets itself at once shall not keep the user from ending it.
+	 * Whoever ended it has woken the loop, too. */
+	do {
 		uint64_t stopped;
 
 		console_feed(loop->console);
@@ -185,7 +187,7 @@ void loop_run(struct loop *loop)
 			loop->stopped = stopped;
 			loop->noticed = clock_host_ns();
 		}
-	}
+	} while (run_goes_on(loop->run));
 }
 
 /* What a system call returned; dies if that is a negative errno. */

@@ -138,6 +138,8 @@ void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at);
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
 /* Sets the virtual counter of all CPUs of the VM, which share their offset to the host's. */
 void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value);
+/* Has KVM do all that it does in a CPU's first KVM_RUN, without entering the guest. */
+void vcpu_first_run(struct vcpu *vcpu);
 /* Runs until the guest does not run any more. */
 void vcpu_run(struct vcpu *vcpu);
 /*

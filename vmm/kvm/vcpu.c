@@ -326,6 +326,15 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 	handle_exit(vcpu);
 }
 
+void vcpu_first_run(struct vcpu *vcpu)
+{
+	int result;
+
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	result = enter(vcpu);
+	kvm_observed(vcpu->fd, KVM_RUN, 0, result);
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {

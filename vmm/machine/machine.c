@@ -237,7 +237,6 @@ static void power_on(struct machine *machine)
 	vm_create_gic(&machine->vm, (unsigned)options->gic);
 	choose_features(machine);
 	create_cpus(machine);
-	machine->run.gate = 0;
 	machine->bus.last = NULL;
 	machine->bus.count = 0; /* what it has told once it does not tell again */
 	connect_wires(machine);
@@ -292,7 +291,7 @@ void machine_run(struct machine *machine)
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
 	shortcut_take(&machine->shortcut);
-	if (machine->run.broken && machine->run.end == ENDED)
+	if (machine->run.broken && run_how_ended(&machine->run) == ENDED)
 		dump(&machine->run);
 }
 

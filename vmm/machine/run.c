@@ -22,6 +22,20 @@ static void leave(struct run *run)
 		futex_wake_all(&run->running);
 }
 
+/*
+ * On the first CPU's thread: lets the others enter the guest. KVM puts its interrupt controller
+ * into a VM's address space in the first KVM_RUN of any CPU, and says that it is there before that
+ * is done (vgic_map_resources): the others must not be in KVM_RUN yet, else the first CPU goes
+ * ahead and finds nothing at the controller's addresses.
+ */
+static void make_ready(struct run *run)
+{
+	if (run->cpus > 1)
+		vcpu_first_run(run->vcpus);
+	__atomic_add_fetch(&run->ready, 1, __ATOMIC_RELEASE);
+	futex_wake_all(&run->ready);
+}
+
 /* The function of a vCPU's thread: its part of every run that is started, for ever. */
 static _Noreturn void run_cpu(void *opaque)
 {
@@ -33,7 +47,12 @@ static _Noreturn void run_cpu(void *opaque)
 		sandbox_filter(CPU);
 	for (uint32_t starts = 0;; starts++) {
 		leave(run);
-		futex_wait(&run->starts, starts);
+		if (vcpu == run->vcpus) {
+			futex_wait(&run->starts, starts);
+			make_ready(run);
+		} else {
+			futex_wait(&run->ready, starts);
+		}
 		vcpu_run(vcpu);
 	}
 }
@@ -62,10 +81,15 @@ void run_start_threads(struct run *run)
 
 void run_start(struct run *run)
 {
-	run->end = RUNNING;
+	uint32_t reset = END_WORD(RESET, 0);
+
+	/* That is over; another end is not. */
+	__atomic_compare_exchange_n(&run->end, &reset, RUNNING, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_RELAXED);
 	run->broken = false;
+	__atomic_fetch_and(&run->gate, HELD, __ATOMIC_RELAXED);
 	if (run->starts_paused)
-		run->gate |= PAUSED;
+		__atomic_fetch_or(&run->gate, PAUSED, __ATOMIC_RELAXED);
 	vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
@@ -206,14 +230,15 @@ void run_wait_if_paused(struct vcpu *vcpu)
 
 void run_end(struct run *run, enum end end, int status)
 {
-	int running = RUNNING;
+	uint32_t before = __atomic_load_n(&run->end, __ATOMIC_RELAXED);
 
-	/* The first word counts: status is written by the one that wins, and read after run_stop.
-	 */
-	if (!__atomic_compare_exchange_n(&run->end, &running, end, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_RELAXED))
-		return;
-	run->status = status;
+	/* Of those of one rank the first counts. */
+	do {
+		if (end <= (before & 0xff))
+			return;
+	} while (!__atomic_compare_exchange_n(&run->end, &before,
+					      END_WORD(end, end == RESET ? 0 : status), false,
+					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	/* Nobody holds an ended run: those who might let go of it are gone, too. */
 	__atomic_fetch_or(&run->gate, OVER, __ATOMIC_RELEASE);
 	futex_wake_all(&run->gate);

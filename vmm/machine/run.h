@@ -16,14 +16,14 @@
 struct vcpu;
 
 struct run {
-	int end;    /* an enum end; read and written atomically */
-	int status; /* of ENDED */
+	uint32_t end; /* END_WORD of how it ends and its status; read and written atomically */
 	struct vcpu *vcpus;
 	unsigned cpus;
 	int wake;	    /* eventfd of the event loop */
 	bool sandboxed;	    /* its threads give up the system calls that they do not need */
 	uint32_t gate;	    /* a futex, of enum gate */
 	uint32_t starts;    /* a futex: of the guest so far */
+	uint32_t ready;	    /* a futex: those of them in which all CPUs may enter the guest */
 	uint32_t running;   /* a futex: CPUs that are in this run still, and not paused */
 	bool broken;	    /* it has ended because a CPU could not go on */
 	int core;	    /* file for a core dump; -1: none */
@@ -40,21 +40,25 @@ enum gate {
 	PAUSED = 4, /* CPUs finish the instruction that exited, and then wait */
 };
 
+/* How a run ends, by rank: an end is never lost to one of a lower rank, whichever comes first. */
 enum end {
 	RUNNING,
-	ENDED, /* with status */
-	RESET, /* the guest wants to be started again */
+	RESET,	 /* the guest, or whoever typed that, wants it to be started again */
+	ENDED,	 /* by the guest, with its status */
+	STOPPED, /* by the user, a debugger or a signal, with their status */
 };
+#define END_WORD(end, status) ((uint32_t)(end) | (uint32_t)(status) << 8)
 
 /* Starts the vCPUs' threads; when it returns each is in its sandbox, and waits for run_start. */
 void run_start_threads(struct run *run);
-/* Starts the guest on the CPUs' threads. */
+/* Starts the guest on the CPUs' threads, unless something of a higher rank than RESET has ended it
+ * meanwhile. */
 void run_start(struct run *run);
 /* Waits, once it has ended, until no CPU is in the guest any more. */
 void run_stop(struct run *run);
 
-/* Ends the run, unless it has ended already, and makes every thread of it notice. From any thread.
- */
+/* Ends the run, unless it has ended with this rank or a higher one already, and makes every thread
+ * of it notice. The status counts if it is no RESET. From any thread. */
 void run_end(struct run *run, enum end end, int status);
 
 /* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
@@ -88,6 +92,19 @@ void run_wait_if_paused(struct vcpu *vcpu);
 static inline bool run_goes_on(const struct run *run)
 {
 	return __atomic_load_n(&run->end, __ATOMIC_ACQUIRE) == RUNNING;
+}
+
+static inline enum end run_how_ended(const struct run *run)
+{
+	return (enum end)(__atomic_load_n(&run->end, __ATOMIC_ACQUIRE) & 0xff);
+}
+
+/* The program's exit status after that: of a RESET that nothing follows, too. */
+static inline int run_status(const struct run *run)
+{
+	return run_how_ended(run) == RESET
+		       ? STATUS_RESET
+		       : (int)(__atomic_load_n(&run->end, __ATOMIC_ACQUIRE) >> 8);
 }
 
 #endif
