@@ -22,7 +22,7 @@ endif
 
 CRT := start string print random thread
 DEVICES := finisher flash pl011 pl031 state virtio_mmio
-HOST := clock console event_loop init sandbox
+HOST := clock console event_loop init outlet sandbox
 KVM := registers system vcpu vm
 MACHINE := boot bus device_tree inspect machine memory page_walk run stuck uart_fast
 LOAD := elf flat gzip image inflate load
@@ -34,8 +34,8 @@ CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pa
 GUEST := guest irq mmu start vectors
 UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
 	random run sandbox state string stuck uart_fast vcpu virtio_mmio
-SYSTEM_TESTS := appliance binary budget console demo fault gdb guest host hostile job linux load pl011 place print run \
-	time tools trace
+SYSTEM_TESTS := appliance binary budget console demo ends fault gdb guest host hostile job linux load pl011 place print \
+	run time tools trace
 # Programs of the bench, for the host and for the guest.
 BENCH := $(addprefix build/,bench/floor bench/measure payloads/first.bin payloads/exits.bin)
 
@@ -275,7 +275,7 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 console_CFLAGS = $(vcpu_CFLAGS)
 describe_CFLAGS = $(vcpu_CFLAGS)
 gdb_CFLAGS = $(vcpu_CFLAGS)
-gdb_SOURCES := vmm/kvm/registers.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
+gdb_SOURCES := vmm/kvm/registers.c vmm/host/outlet.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
 	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
 run_CFLAGS = $(vcpu_CFLAGS)
 stuck_CFLAGS = $(vcpu_CFLAGS)
@@ -283,6 +283,7 @@ uart_fast_CFLAGS = $(vcpu_CFLAGS)
 vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
 build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
+build/unit/console.t: vmm/host/outlet.c
 build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
 build/unit/random.t: crt/random.c
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
@@ -382,7 +383,7 @@ C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads
 KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb run stuck uart_fast vcpu)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
-	$(filter-out %/demo.t %/gdb.t %/job.t %/linux.t,$(wildcard tests/*/*.t))
+	$(filter-out %/demo.t %/ends.t %/gdb.t %/job.t %/linux.t,$(wildcard tests/*/*.t))
 TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/include/aarch64-linux-musl
 
 # Each file is a target of its own, so that they are checked side by side.

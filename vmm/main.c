@@ -4,8 +4,8 @@
  *
  * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table. All
  * state lies on its stack and is handed on, but for these: the auxiliary vector and the stack guard
- * (crt/start.c), the guest's time (clock.c), pages that the guest is shown (machine.c, uart_fast.c),
- * and what is told of a run from everywhere (trace.c, stats.c).
+ * (crt/start.c), the guest's time (clock.c), pages that the guest is shown (machine.c,
+ * uart_fast.c), and what is told of a run from everywhere (report.c, trace.c, stats.c).
  */
 #include "crt/crt.h"
 #include "options.h"
@@ -61,7 +61,8 @@ static unsigned most_files(const struct options *options)
 	unsigned files = MOST_FILES + (unsigned)options->cpus;
 
 	files += (options->gdb ? GDB_FILES : 0) + (options->dump_core != NULL) +
-		 (options->trace_file != NULL) + (options->stats ? STATS_FILES : 0);
+		 (options->trace_file != NULL) +
+		 (options->stats ? STATS_FILES((unsigned)options->cpus) : 0);
 	return files;
 }
 
@@ -89,7 +90,6 @@ static int run(const struct options *options, bool is_terminal)
 	struct console console;
 	struct machine machine;
 	struct gdb gdb;
-	int status;
 
 	trace_open(options);
 	if (options->clock & CLOCK_REAL)
@@ -105,6 +105,8 @@ static int run(const struct options *options, bool is_terminal)
 	if (options->gdb) {
 		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image, &console);
 		machine.loop.gdb = &gdb;
+		loop_add_outlet(&machine.loop, &gdb.line, gdb.unsent, sizeof gdb.unsent,
+				sizeof gdb.unsent, 0);
 	}
 	boot_load(&boot, &machine);
 	if (options->dump_dtb) {
@@ -113,6 +115,7 @@ static int run(const struct options *options, bool is_terminal)
 	}
 	if (options->stats)
 		stats_open();
+	stats_attach(&machine.run);
 	loop_take_sigterm(&machine.loop);
 	if (!options->no_sandbox)
 		sandbox_enter(most_files(options));
@@ -121,18 +124,20 @@ static int run(const struct options *options, bool is_terminal)
 		sandbox_filter(roles(options));
 	machine_run(&machine);
 	while (run_how_ended(&machine.run) == RESET && !options->no_reboot) {
+		stats_detach(&machine.run);
 		machine_reset(&machine);
 		boot_load(&boot, &machine);
+		stats_attach(&machine.run);
 		machine_run(&machine);
 	}
-	status = run_status(&machine.run);
 	if (options->gdb)
-		gdb_finish(&gdb, status);
-	console_finish(&console);
+		gdb_finish(&gdb, run_status(&machine.run));
+	loop_finish(&machine.loop);
 	if (options->stats)
 		stats_report(&console, (unsigned)options->stats);
 	trace_close();
-	return status;
+	loop_finish(&machine.loop);
+	return run_status(&machine.run);
 }
 
 #define MOST_OWN_OPTIONS 32 /* words of a bundled payload's; what is beyond is an error */

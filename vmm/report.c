@@ -1,39 +1,78 @@
 // SPDX-License-Identifier: MIT
-/* Messages to the user. Who calls it: all of vmm/. Touches standard error. */
+/* Messages to the user. Who calls it: all of vmm/. Touches standard error, by an outlet. */
 #include "report.h"
 
 #include "crt/crt.h"
+#include "vmm/host/outlet.h"
 
 #include <errno.h>
 
 #define LINE 512 /* bytes; texts of the user's go in with a precision, so that the rest fits */
 
-static void report_line(const char *format, va_list arguments)
-{
-	static const char prefix[] = "nestling: ";
-	char text[LINE];
+/* A mutable global: messages come from everywhere. */
+static struct outlet messages = { .fd = 2, .name = "standard error" };
 
-	memcpy(text, prefix, sizeof prefix);
-	vsnprintf(text + sizeof prefix - 1, sizeof text - sizeof prefix, format, arguments);
-	/* One write a line; nowhere is left to tell that standard error is gone. */
-	(void)dprintf(2, "%s\n", text);
+struct outlet *report_outlet(void)
+{
+	return &messages;
+}
+
+void report_open(void)
+{
+	outlet_open(&messages, 2, "standard error");
+}
+
+static size_t format_line(char *text, const char *format, va_list arguments)
+{
+	size_t size;
+
+	memcpy(text, "nestling: ", 10);
+	vsnprintf(text + 10, LINE - 11, format, arguments);
+	size = strlen(text);
+	text[size] = '\n';
+	return size + 1;
 }
 
 void report(const char *format, ...)
 {
+	char text[LINE];
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_line(format, arguments);
+	/* Nowhere is left to say that standard error is gone. */
+	(void)outlet_put(&messages, text, format_line(text, format, arguments));
+	va_end(arguments);
+}
+
+void report_text(const char *format, ...)
+{
+	char text[LINE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	(void)outlet_put(&messages, text, strlen(text));
+}
+
+void report_at_once(const char *format, ...)
+{
+	char text[LINE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	outlet_put_last(&messages, text, format_line(text, format, arguments));
 	va_end(arguments);
 }
 
 void die(enum status status, const char *format, ...)
 {
+	char text[LINE];
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_line(format, arguments);
+	outlet_finish(&messages);
+	outlet_put_last(&messages, text, format_line(text, format, arguments));
 	va_end(arguments);
 	exit(status);
 }

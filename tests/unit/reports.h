@@ -26,6 +26,16 @@ void report(const char *format, ...)
 	reports++;
 }
 
+void report_text(const char *format, ...)
+{
+	(void)format;
+}
+
+void report_at_once(const char *format, ...)
+{
+	(void)format;
+}
+
 void die(enum status status, const char *format, ...)
 {
 	va_list arguments;

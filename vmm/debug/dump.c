@@ -52,7 +52,7 @@ static void dump_syndrome(uint64_t syndrome, uint64_t address)
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
 		if (classes[i].class == ESR_CLASS(syndrome))
 			words = classes[i].words;
-	dprintf(2, "  last exception to EL1: %s, at or about %#lx\n", words, address);
+	report_text("  last exception to EL1: %s, at or about %#lx\n", words, address);
 }
 
 static void dump_registers(const struct vcpu *vcpu)
@@ -73,9 +73,9 @@ static void dump_registers(const struct vcpu *vcpu)
 			id = register_general(vcpu, n);
 		}
 		if (register_try(vcpu, id, &value))
-			dprintf(2, "%16s %016lx%s", name, value, n % 4 == 3 ? "\n" : "");
+			report_text("%16s %016lx%s", name, value, n % 4 == 3 ? "\n" : "");
 	}
-	dprintf(2, "\n");
+	report_text("\n");
 }
 
 static bool read_words(const struct vcpu *vcpu, uint64_t address, void *words, size_t size)
@@ -89,32 +89,32 @@ static void dump_backtrace(const struct vcpu *vcpu)
 	uint64_t record[2] = { register_get(vcpu, register_general(vcpu, 29)),
 			       register_get(vcpu, register_general(vcpu, 30)) };
 
-	dprintf(2, "  backtrace: %lx", register_get(vcpu, CORE_REGISTER(regs.pc)));
+	report_text("  backtrace: %lx", register_get(vcpu, CORE_REGISTER(regs.pc)));
 	for (unsigned i = 0; i < FRAMES; i++) {
 		uint64_t frame = record[0];
 
-		dprintf(2, " %lx", record[1]);
+		report_text(" %lx", record[1]);
 		/* The stack grows down: what leads back is no caller's. */
 		if (!read_words(vcpu, frame, record, sizeof record) || record[0] <= frame)
 			break;
 	}
-	dprintf(2, "\n");
+	report_text("\n");
 }
 
 static void dump_code(const struct vcpu *vcpu)
 {
 	uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
 
-	dprintf(2, "  code:");
+	report_text("  code:");
 	for (int i = -AROUND; i < AROUND; i++) {
 		uint32_t instruction;
 
 		if (read_words(vcpu, pc + (uint64_t)(i * 4), &instruction, sizeof instruction))
-			dprintf(2, i ? " %08x" : " <%08x>", instruction);
+			report_text(i ? " %08x" : " <%08x>", instruction);
 		else
-			dprintf(2, " ?");
+			report_text(" ?");
 	}
-	dprintf(2, "\n");
+	report_text("\n");
 }
 
 static void dump_exits(const struct vcpu *vcpu)
@@ -124,16 +124,16 @@ static void dump_exits(const struct vcpu *vcpu)
 	for (uint32_t i = vcpu->remembered - count; i != vcpu->remembered; i++) {
 		const struct exit_record *record = &vcpu->history[i % HISTORY];
 
-		dprintf(2, "  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i,
-			vcpu_exit_name(record->reason), record->detail[0], record->detail[1],
-			record->detail[2]);
+		report_text("  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i,
+			    vcpu_exit_name(record->reason), record->detail[0], record->detail[1],
+			    record->detail[2]);
 	}
 }
 
 static void dump_cpu(const struct vcpu *vcpu)
 {
-	dprintf(2, "\nCPU %u at EL%lu\n", vcpu->index,
-		PSTATE_EL(register_get(vcpu, CORE_REGISTER(regs.pstate))));
+	report_text("\nCPU %u at EL%lu\n", vcpu->index,
+		    PSTATE_EL(register_get(vcpu, CORE_REGISTER(regs.pstate))));
 	dump_registers(vcpu);
 	dump_syndrome(register_get(vcpu, ESR_EL1), register_get(vcpu, FAR_EL1));
 	dump_backtrace(vcpu);

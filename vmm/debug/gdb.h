@@ -11,6 +11,7 @@
 
 #include "breakpoints.h"
 #include "vmm/host/console.h"
+#include "vmm/host/outlet.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/inspect.h"
 #include "vmm/options.h"
@@ -24,7 +25,8 @@ struct gdb {
 	const struct guest_memory *flash; /* what a payload has put into the flash window */
 	const struct console *console;	  /* for the figures */
 
-	int fd;	      /* the line; -1: nobody is at its other end */
+	int fd; /* the line; -1: nobody is at its other end */
+	struct outlet line;
 	int listener; /* whom a socket's next connection comes from; -1: the line is no socket */
 
 	bool holds;  /* the guest stands still because gdb wants so */
@@ -42,6 +44,8 @@ struct gdb {
 
 	char reply[GDB_PACKET + 1];
 	unsigned reply_size;
+	char unsent[4 *
+		    GDB_PACKET]; /* for the event loop to send: gdb asks for one thing at a time */
 };
 
 /* The descriptor of a line fd:N; -1 if it is something else, or NULL. */

@@ -20,21 +20,13 @@
 /* ---- out ---- */
 
 /*
- * Whoever does not read, though it has asked for so much, is not waited for: it misses the rest.
- * That nobody is at the other end any more is found out when it is read from.
+ * Whoever does not read, though it has asked for more than can wait for it, misses the rest. That
+ * nobody is at the other end any more is found out when it is read from.
  */
 static void send_bytes(struct gdb *gdb, const void *bytes, size_t size)
 {
-	while (size) {
-		long n = sys_write(gdb->fd, bytes, size);
-
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			return;
-		bytes = (const char *)bytes + n;
-		size -= (size_t)n;
-	}
+	if (gdb->fd >= 0)
+		(void)outlet_put(&gdb->line, bytes, size);
 }
 
 void gdb_send_reply(struct gdb *gdb)
@@ -216,6 +208,7 @@ void gdb_open(struct gdb *gdb, const char *line, bool holds)
 	}
 	if (fd < 0)
 		die_of_line(line, fd);
+	outlet_open(&gdb->line, (int)fd, "gdb's line");
 	/* Whoever is at its other end may be gone: then a write fails. */
 	signal_catch(SIGPIPE, on_broken_pipe);
 }
@@ -230,7 +223,7 @@ static void let_in(struct gdb *gdb)
 	long fd = sys_accept4(gdb->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		gdb->fd = (int)fd;
+		gdb->fd = gdb->line.fd = (int)fd;
 	else if (fd != -EINTR && fd != -EAGAIN && fd != -ECONNABORTED)
 		report("--gdb: accept4: %s; nobody is let in", error_text((int)-fd));
 }
@@ -239,6 +232,8 @@ static void disconnect(struct gdb *gdb)
 {
 	sys_close(gdb->fd);
 	gdb->fd = -1;
+	gdb->line.count = 0; /* what it has not read is not the next one's */
+	gdb->line.discard = false;
 	gdb->state = IDLE;
 	gdb_let_go(gdb);
 }

@@ -19,6 +19,7 @@
 static struct {
 	bool is_open;
 	int smaps; /* negative errno: there is none */
+	int vm;	   /* KVM's statistics of the VM; the same */
 } stats;
 
 /* A report as it grows. */
@@ -30,7 +31,7 @@ struct sheet {
 static void add_row(struct sheet *sheet, const char *subject, const char *kind, const char *name,
 		    uint64_t value)
 {
-	dprintf(2, sheet->format, sheet->before, subject, kind, name, value);
+	report_text(sheet->format, sheet->before, subject, kind, name, value);
 	if (*sheet->before == '{')
 		sheet->before = ",";
 }
@@ -38,17 +39,15 @@ static void add_row(struct sheet *sheet, const char *subject, const char *kind, 
 /* ---- KVM's own (api.rst, 4.133) ---- */
 
 /* Those that are not zero, of a VM's or a vCPU's descriptor. */
-static void add_kvm(struct sheet *sheet, const char *of, int of_fd)
+static void add_kvm(struct sheet *sheet, const char *of, int fd)
 {
 	_Alignas(uint64_t) char bytes[8192] = { 0 };
 	const struct kvm_stats_header *header = (const void *)bytes;
-	int fd = kvm_try(of_fd, KVM_GET_STATS_FD, 0);
 	size_t size;
 
 	if (fd < 0) /* older than 5.14 */
 		return;
-	size = (size_t)kvm_check((int)sys_read(fd, bytes, sizeof bytes), "KVM's statistics");
-	sys_close(fd);
+	size = (size_t)kvm_check((int)sys_pread64(fd, bytes, sizeof bytes, 0), "KVM's statistics");
 	for (unsigned i = 0; i < header->num_desc; i++) {
 		const struct kvm_stats_desc *desc =
 			(const void *)(bytes + header->desc_offset +
@@ -136,7 +135,7 @@ static void add_cpu(struct sheet *sheet, const struct vcpu *vcpu)
 	add_row(sheet, cpu, "ns in ", "KVM_RUN", vcpu->ns_in_guest);
 	add_row(sheet, cpu, "ns in ", "the monitor", vcpu->ns_in_monitor);
 	if (stats.is_open)
-		add_kvm(sheet, cpu, vcpu->fd);
+		add_kvm(sheet, cpu, vcpu->stats_fd);
 }
 
 static void add_registers(struct sheet *sheet)
@@ -170,6 +169,24 @@ void stats_open(void)
 		report("--stats: %s: %s; memory is not told", path, error_text(-stats.smaps));
 }
 
+void stats_attach(struct run *run)
+{
+	if (!stats.is_open)
+		return;
+	stats.vm = kvm_try(run->vcpus->vm->fd, KVM_GET_STATS_FD, 0);
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->vcpus[i].stats_fd = kvm_try(run->vcpus[i].fd, KVM_GET_STATS_FD, 0);
+}
+
+void stats_detach(const struct run *run)
+{
+	if (!stats.is_open || stats.vm < 0)
+		return;
+	sys_close(stats.vm);
+	for (unsigned i = 0; i < run->cpus; i++)
+		sys_close(run->vcpus[i].stats_fd);
+}
+
 void stats_report(const struct console *console, unsigned form)
 {
 	bool is_json = form & FORM_JSON;
@@ -180,18 +197,18 @@ void stats_report(const struct console *console, unsigned form)
 	const struct run *run = console->run;
 
 	if (!is_json)
-		dprintf(2, "nestling: statistics\n");
+		report_text("nestling: statistics\n");
 	add_row(&sheet, "console", "bytes ", "from the guest", console->transmitted);
 	add_row(&sheet, "console", "bytes ", "to it", console->received);
 	for (unsigned i = 0; i < run->cpus; i++)
 		add_cpu(&sheet, &run->vcpus[i]);
 	add_registers(&sheet);
 	if (stats.is_open) {
-		add_kvm(&sheet, "VM", run->vcpus->vm->fd);
+		add_kvm(&sheet, "VM", stats.vm);
 		add_memory(&sheet, run->vcpus->memory);
 	}
 	if (is_json)
-		dprintf(2, "}\n");
+		report_text("}\n");
 	else if (!run->watched)
-		dprintf(2, "  --stats counts time and accesses to registers, too\n");
+		report_text("  --stats counts time and accesses to registers, too\n");
 }

@@ -10,6 +10,7 @@
 #include "crt/sys.h"
 #include "describe.h"
 #include "vmm/host/event_loop.h"
+#include "vmm/host/outlet.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/map.h"
 #include "vmm/report.h"
@@ -24,7 +25,8 @@
  * everywhere. */
 static struct {
 	unsigned events; /* bits of enum trace */
-	int fd;
+	struct outlet file;
+	struct outlet *outlet; /* that, or the one of messages */
 	bool is_json;
 	char before; /* an object of JSON */
 	bool counts; /* CPUs are watched even if nothing is told */
@@ -34,38 +36,49 @@ static struct {
 	struct access_count accesses[COUNTS];
 } trace;
 
+#define LINE 768 /* bytes; an object of JSON has the text twice */
+
 /* A trace that cannot be written ends; the guest goes on. */
-static void check(int result)
+static void on_failure(int error)
 {
-	if (result < 0 && __atomic_exchange_n(&trace.events, 0, __ATOMIC_RELAXED))
-		report("trace: %s; what follows is lost", error_text(-result));
+	if (__atomic_exchange_n(&trace.events, 0, __ATOMIC_RELAXED))
+		report("trace: %s; what follows is lost", error_text(error));
+}
+
+static bool __attribute__((format(printf, 1, 2))) print(const char *format, ...)
+{
+	char line[LINE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	return outlet_put(trace.outlet, line, strlen(line));
 }
 
 /* ---- lines ---- */
 
 /* An object of the Trace Event Format: a slice of time, or an instant. */
-static int print_json(const char *kind, int cpu, uint64_t start, uint64_t duration)
+static void print_json(const char *kind, int cpu, uint64_t start, uint64_t duration)
 {
 	const char *text = trace.text.bytes, *blank = strchr(text, ' ');
-	char before = trace.before;
 
-	trace.before = ',';
-	return dprintf(trace.fd,
-		       "%c\n{\"name\":\"%.*s\",\"cat\":\"%s\",\"ph\":\"%c\",\"ts\":%lu.%03lu,"
-		       "\"dur\":%lu.%03lu,\"pid\":1,\"tid\":%d,\"args\":{\"text\":\"%s\"}}",
-		       before, blank ? (int)(blank - text) : -1, text, kind, duration ? 'X' : 'i',
-		       start / 1000, start % 1000, duration / 1000, duration % 1000,
-		       cpu < 0 ? MONITOR : cpu, text);
+	if (print("%c\n{\"name\":\"%.*s\",\"cat\":\"%s\",\"ph\":\"%c\",\"ts\":%lu.%03lu,"
+		  "\"dur\":%lu.%03lu,\"pid\":1,\"tid\":%d,\"args\":{\"text\":\"%s\"}}",
+		  trace.before, blank ? (int)(blank - text) : -1, text, kind, duration ? 'X' : 'i',
+		  start / 1000, start % 1000, duration / 1000, duration % 1000,
+		  cpu < 0 ? MONITOR : cpu, text))
+		trace.before = ',';
 }
 
-static int print_text(const char *kind, int cpu, uint64_t end)
+static void print_text(const char *kind, int cpu, uint64_t end)
 {
 	char who[8] = "-";
 
 	if (cpu >= 0)
 		snprintf(who, sizeof who, "%d", cpu);
-	return dprintf(trace.fd, "%lu.%06lu %s %-4s %s\n", end / NS_PER_S, end % NS_PER_S / 1000,
-		       who, kind, trace.text.bytes);
+	print("%lu.%06lu %s %-4s %s\n", end / NS_PER_S, end % NS_PER_S / 1000, who, kind,
+	      trace.text.bytes);
 }
 
 /* A text for an event, and the lock of it; NULL if it is not told. */
@@ -87,8 +100,10 @@ static void end(enum trace event, int cpu, uint64_t start)
 	uint64_t now = clock_ns() + NS_PER_S;
 	uint64_t duration = start ? now - NS_PER_S - start : 0;
 
-	check(trace.is_json ? print_json(kind, cpu, now - duration, duration)
-			    : print_text(kind, cpu, now));
+	if (trace.is_json)
+		print_json(kind, cpu, now - duration, duration);
+	else
+		print_text(kind, cpu, now);
 	lock_release(&trace.lock);
 }
 
@@ -275,14 +290,18 @@ static void choose_observers(void)
 
 static void open_file(const char *path)
 {
-	trace.fd = (int)sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (trace.fd < 0)
-		die(STATUS_HOST, "%.200s: %s", path, error_text(-trace.fd));
+	int fd = (int)sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		die(STATUS_HOST, "%.200s: %s", path, error_text(-fd));
+	outlet_open(&trace.file, fd, "the trace");
+	trace.file.failed = on_failure;
+	trace.outlet = &trace.file;
 }
 
 void trace_open(const struct options *options)
 {
-	trace.fd = 2;
+	trace.outlet = report_outlet();
 	if (options->trace_file)
 		open_file(options->trace_file);
 	trace.is_json = options->trace_json;
@@ -294,6 +313,11 @@ void trace_open(const struct options *options)
 	choose_observers();
 }
 
+struct outlet *trace_outlet(void)
+{
+	return trace.outlet == &trace.file ? trace.outlet : NULL;
+}
+
 bool trace_is_on(void)
 {
 	return trace.events != 0;
@@ -302,7 +326,7 @@ bool trace_is_on(void)
 void trace_close(void)
 {
 	if (trace.is_json)
-		check(dprintf(trace.fd, trace.before == '[' ? "[]\n" : "\n]\n"));
+		print(trace.before == '[' ? "[]\n" : "\n]\n");
 }
 
 void trace_attach(struct run *run)

@@ -16,6 +16,8 @@
 void trace_open(const struct options *options);
 /* Is anything told? */
 bool trace_is_on(void);
+/* Where it goes, for the event loop; NULL if it goes where messages go. */
+struct outlet *trace_outlet(void);
 /* Nothing more will come. */
 void trace_close(void);
 /* The guest that it is about, while that is made: its CPUs are watched if that was asked for. */

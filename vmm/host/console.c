@@ -2,9 +2,6 @@
 /*
  * The guest's terminal. Who calls it: the UART by its wires, the event loop. Touches standard input
  * and output, and the UART under its lock.
- *
- * Standard output is never made non-blocking: it is shared with whoever started us. Instead poll is
- * asked first, and no more is written than then cannot block.
  */
 #include "console.h"
 
@@ -18,156 +15,41 @@
 
 #include <asm/termbits.h>
 #include <errno.h>
-#include <linux/limits.h>
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #define ESCAPE 1 /* Ctrl-A, as users of QEMU know it */
 
 /* ---- output ---- */
 
-/* Can a byte be written without waiting? */
-static bool is_writable(const struct console *console)
-{
-	static const struct timespec no_time;
-	struct pollfd out = { .fd = 1, .events = POLLOUT };
-
-	return console->is_file || sys_ppoll(&out, 1, &no_time, NULL, 0) == 1;
-}
-
-static _Noreturn void die_of_output(int error)
+static void die_of_output(int error)
 {
 	die(STATUS_HOST, "standard output: %s; the guest's output would be lost",
 	    error_text(error));
 }
 
-/* One write. How many bytes it took; dies if output is gone for good. */
-static unsigned write_some(const void *bytes, size_t size)
-{
-	long result = sys_write(1, bytes, size);
-
-	if (result < 0 && result != -EINTR && result != -EAGAIN)
-		die_of_output((int)-result);
-	return result < 0 ? 0 : (unsigned)result;
-}
-
-/* Changed under the lock; the event loop looks at it without. */
-static void set_output_count(struct console *console, unsigned count)
-{
-	__atomic_store_n(&console->output_count, count, __ATOMIC_RELAXED);
-}
-
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* How much of what waits lies in a row. */
-static unsigned in_a_row(const struct console *console)
-{
-	return least(console->output_count, CONSOLE_OUTPUT - console->output_first);
-}
-
-/* Writes some of what waits. */
-static void write_waiting(struct console *console)
-{
-	unsigned n = write_some(&console->output[console->output_first],
-				least(in_a_row(console), console->at_once));
-
-	console->output_first = (console->output_first + n) % CONSOLE_OUTPUT;
-	set_output_count(console, console->output_count - n);
-}
-
-/* What is left then is for the CPUs that have a byte under way. */
-static void hold_if_full(struct console *console)
-{
-	if (console->output_count >= CONSOLE_OUTPUT - CONSOLE_SPARE)
-		run_hold(console->run);
-}
-
-/* Those that standard output does not take. */
-static void append_output(struct console *console, const uint8_t *bytes, unsigned count)
-{
-	unsigned before = console->output_count;
-
-	if (count > CONSOLE_OUTPUT - before)
-		__builtin_trap(); /* fewer CPUs than spare bytes, and each was held */
-	for (unsigned i = 0; i < count; i++)
-		console->output[(console->output_first + before + i) % CONSOLE_OUTPUT] = bytes[i];
-	set_output_count(console, before + count);
-	if (before == 0)
-		loop_wake(console->run->wake);
-	hold_if_full(console);
-}
-
-static bool transmit(struct console *console, const uint8_t *bytes, unsigned count)
-{
-	console->transmitted += count;
-	while (count && console->output_count == 0 && is_writable(console)) {
-		unsigned n = write_some(bytes, least(count, console->at_once));
-
-		if (n == 0)
-			break;
-		bytes += n;
-		count -= n;
-	}
-	if (count && !console->discard)
-		append_output(console, bytes, count);
-	return console->output_count < CONSOLE_OUTPUT / 2;
-}
-
 bool console_transmit(void *opaque, const uint8_t *bytes, unsigned count)
 {
 	struct console *console = opaque;
-	bool more;
 
-	lock_acquire(&console->lock);
-	more = transmit(console, bytes, count);
-	lock_release(&console->lock);
-	return more;
+	console->transmitted += count;
+	(void)outlet_put(&console->output, bytes, count); /* what is lost is counted */
+	return outlet_has_room(&console->output);
 }
 
-bool console_has_output(const struct console *console)
+void console_ready(struct console *console)
 {
-	return __atomic_load_n(&console->output_count, __ATOMIC_RELAXED) > 0;
-}
-
-void console_flush(struct console *console)
-{
-	bool ready;
-
-	lock_acquire(&console->lock);
-	while (console->output_count && is_writable(console))
-		write_waiting(console);
-	ready = console->output_count < CONSOLE_OUTPUT / 2;
-	lock_release(&console->lock);
-	if (!ready)
+	if (!outlet_has_room(&console->output))
 		return;
-	run_release(console->run);
 	lock_acquire(console->uart_lock);
 	pl011_ready(console->uart);
 	lock_release(console->uart_lock);
-}
-
-void console_finish(struct console *console)
-{
-	while (console->output_count) {
-		unsigned n = in_a_row(console);
-		int result = write_all(1, &console->output[console->output_first], n);
-
-		if (result < 0)
-			die_of_output(-result);
-		console->output_first = (console->output_first + n) % CONSOLE_OUTPUT;
-		set_output_count(console, console->output_count - n);
-	}
 }
 
 /* ---- escape ---- */
 
 static void statistics(struct console *console)
 {
-	dprintf(2, "\n");
+	report_text("\n");
 	stats_report(console, FORM_TEXT);
 }
 
@@ -181,11 +63,7 @@ static void send_break(struct console *console)
 /* A terminal that stalls is not waited for: it may be why the user wants to end. */
 void console_end(struct console *console, int status)
 {
-	console_flush(console);
-	lock_acquire(&console->lock);
-	console->discard = true;
-	set_output_count(console, 0);
-	lock_release(&console->lock);
+	outlet_discard(&console->output);
 	run_end(console->run, STOPPED, status);
 }
 
@@ -230,10 +108,10 @@ static const struct {
 static void help(struct console *console)
 {
 	(void)console;
-	dprintf(2, "\nCtrl-A, and then:\n");
+	report_text("\nCtrl-A, and then:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		dprintf(2, "%c       %s\n", commands[i].key, commands[i].help);
-	dprintf(2, "Ctrl-A  send Ctrl-A\n");
+		report_text("%c       %s\n", commands[i].key, commands[i].help);
+	report_text("Ctrl-A  send Ctrl-A\n");
 }
 
 static void command(struct console *console, char key)
@@ -376,20 +254,21 @@ static void make_raw(void)
 
 void console_create(struct console *console, bool is_terminal)
 {
-	struct stat status = { 0 };
-
 	if (is_terminal)
 		make_raw();
 	/* What waits needs no zeros in front of it: to write them would cost each start 20 KiB. */
 	memset(console, 0, offsetof(struct console, input));
 	console->is_terminal = is_terminal;
-	/* Should that fail it is taken for what stalls soonest: a terminal, which may have room for
-	 * a single byte. A pipe has room for a page (pipe(7), PIPE_BUF). */
-	(void)sys_fstat(1, &status);
-	console->is_file = S_ISREG(status.st_mode);
-	console->at_once = console->is_file	      ? CONSOLE_OUTPUT
-			   : S_ISFIFO(status.st_mode) ? PIPE_BUF
-						      : 1;
+	outlet_open(&console->output, 1, "standard output");
+	console->output.failed = die_of_output;
+}
+
+/* What was typed for it would only be in the way of Ctrl-A x. */
+void console_guest_is_over(struct console *console)
+{
+	lock_acquire(console->uart_lock);
+	set_input_count(console, 0);
+	lock_release(console->uart_lock);
 }
 
 void console_connect(struct console *console, struct pl011 *uart, struct lock *uart_lock,

@@ -10,11 +10,12 @@
 
 #include "crt/crt.h"
 #include "devices/pl011.h"
+#include "outlet.h"
 #include "vmm/machine/run.h"
 
 #define CONSOLE_INPUT 4096   /* bytes read ahead of the guest; beyond them flow is held */
 #define CONSOLE_OUTPUT 16384 /* bytes that can wait for a terminal that stalls */
-#define CONSOLE_SPARE 256    /* of them, for the bytes of CPUs that are still to be held */
+#define CONSOLE_SPARE 256    /* and for each CPU, for what it sends before it is held */
 
 struct console {
 	/* The other end, and the run that Ctrl-A x ends. */
@@ -27,17 +28,11 @@ struct console {
 	/* The event loop's alone. */
 	bool input_closed, escape, is_terminal;
 
-	/* Output that waits, below: under the lock. */
-	struct lock lock;
-	unsigned output_first, output_count;
-	bool is_file;	  /* output never stalls */
-	unsigned at_once; /* bytes that can be written without waiting if one can */
-	bool discard;	  /* the user has ended it: what does not get out now is nobody's */
+	struct outlet output;
 	uint64_t received, transmitted; /* bytes of the guest's, for the statistics */
 
 	/* Not set before they are used. */
 	uint16_t input[CONSOLE_INPUT]; /* bytes, and PL011_BREAK where one was sent */
-	uint8_t output[CONSOLE_OUTPUT];
 };
 
 /* Makes of a terminal's mode the one in which every key is the guest's. */
@@ -61,17 +56,17 @@ void console_empty(void *console, unsigned room);
 
 /* The event loop's: what to wait for, and what to do when it has come. */
 bool console_wants_input(const struct console *console);
-bool console_has_output(const struct console *console);
 /* Input that waits: under the UART's lock. */
 bool console_has_input(const struct console *console);
 void console_read(struct console *console);
 void console_feed(struct console *console);
-void console_flush(struct console *console);
+/* Output may have room again: the UART shows that. */
+void console_ready(struct console *console);
+
+/* The guest will not read any more. */
+void console_guest_is_over(struct console *console);
 
 /* Somebody has ended the run: with this status. */
 void console_end(struct console *console, int status);
-
-/* At the end of a run: writes all that waits, however long it takes. */
-void console_finish(struct console *console);
 
 #endif

@@ -17,6 +17,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#define NS_PER_MS (NS_PER_S / 1000)
+
 void loop_wake(int wake)
 {
 	uint64_t one = 1;
@@ -124,33 +126,74 @@ static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
 	return elapsed > waited + SHORTEST_STOP ? elapsed - waited : 0;
 }
 
-/* For how long the process was stopped. */
-static uint64_t wait(struct loop *loop, uint64_t nanoseconds)
+/* Lines that were lost are reported now that there is room for that. */
+static void flush(struct loop *loop, struct outlet *outlet)
 {
-	struct pollfd fds[] = {
-		{ .fd = loop->wake, .events = POLLIN },
-		{ .fd = console_wants_input(loop->console) ? 0 : -1, .events = POLLIN },
-		{ .fd = console_has_output(loop->console) ? 1 : -1, .events = POLLOUT },
-		{ .fd = loop->sigterm, .events = POLLIN },
-		{ .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
-		{ .fd = loop->day, .events = POLLIN },
-	};
-	uint64_t stopped = poll_all(fds, ARRAY_SIZE(fds), nanoseconds), count;
+	unsigned lost = outlet_flush(outlet);
 
-	if (fds[0].revents)
+	if (lost)
+		report("%s has stalled: %u lines are lost", outlet->name, lost);
+	if (outlet == &loop->console->output)
+		console_ready(loop->console);
+}
+
+/* What the loop waits for; outlets come after these. */
+enum { WAKE, INPUT, SIGTERM_FD, GDB, DAY, FIRST_OUTLET };
+
+/* Does what has come. */
+static void serve(struct loop *loop, const struct pollfd *fds)
+{
+	uint64_t count;
+
+	if (fds[WAKE].revents)
 		sys_read(loop->wake, &count, sizeof count);
-	if (fds[1].revents)
+	if (fds[INPUT].revents)
 		console_read(loop->console);
-	if (fds[2].revents)
-		console_flush(loop->console);
-	if (fds[3].revents) /* for good: it is not read */
+	for (unsigned i = 0; i < loop->outlet_count; i++)
+		if (fds[FIRST_OUTLET + i].revents)
+			flush(loop, loop->outlets[i]);
+	if (fds[SIGTERM_FD].revents) /* for good: it is not read */
 		console_end(loop->console, STATUS_SIGNAL + SIGTERM);
-	if (fds[4].revents)
+	if (fds[GDB].revents)
 		gdb_input(loop->gdb);
-	if (fds[5].revents) {
+	if (fds[DAY].revents) {
 		sys_read(loop->day, &count, sizeof count); /* fails with ECANCELED */
 		report_day_set(loop);
 	}
+}
+
+/*
+ * Waits at most so many nanoseconds, and does what has come; a run that the user has ended waits
+ * for output only. `any`: whether something has come. For how long the process was stopped
+ * meanwhile.
+ */
+static uint64_t wait(struct loop *loop, uint64_t nanoseconds, bool *any)
+{
+	bool over = run_how_ended(loop->run) == STOPPED;
+	struct pollfd fds[FIRST_OUTLET + LOOP_OUTLETS] = {
+		[WAKE] = { .fd = loop->wake, .events = POLLIN },
+		[INPUT] = { .fd = !over && console_wants_input(loop->console) ? 0 : -1,
+			    .events = POLLIN },
+		[SIGTERM_FD] = { .fd = over ? -1 : loop->sigterm, .events = POLLIN },
+		[GDB] = { .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
+		[DAY] = { .fd = loop->day, .events = POLLIN },
+	};
+	size_t count = FIRST_OUTLET + loop->outlet_count;
+	uint64_t stopped;
+
+	for (unsigned i = 0; i < loop->outlet_count; i++) {
+		struct outlet *outlet = loop->outlets[i];
+
+		fds[FIRST_OUTLET + i] = (struct pollfd){
+			.fd = outlet_waits(outlet) ? outlet->fd : -1,
+			.events = POLLOUT,
+		};
+	}
+	stopped = poll_all(fds, count, nanoseconds);
+	*any = false;
+	for (size_t i = 0; i < count; i++)
+		*any |= fds[i].revents != 0;
+	serve(loop, fds);
 	return stopped;
 }
 
@@ -178,11 +221,12 @@ void loop_run(struct loop *loop)
 	 * Whoever ended it has woken the loop, too. */
 	do {
 		uint64_t stopped;
+		bool any;
 
 		console_feed(loop->console);
 		if (run_pause_asked(loop->run))
 			complete_pause(loop);
-		stopped = wait(loop, expire_timers(loop));
+		stopped = wait(loop, expire_timers(loop), &any);
 		if (stopped) {
 			loop->stopped = stopped;
 			loop->noticed = clock_host_ns();
@@ -207,6 +251,38 @@ static int watch_day(void)
 	must(sys_timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
 	     "timerfd");
 	return fd;
+}
+
+static bool output_waits(const struct loop *loop)
+{
+	for (unsigned i = 0; i < loop->outlet_count; i++)
+		if (outlet_waits(loop->outlets[i]))
+			return true;
+	return false;
+}
+
+void loop_finish(struct loop *loop)
+{
+	bool taken = true;
+
+	loop->gdb = NULL; /* it has been told */
+	while (output_waits(loop) && (taken || run_how_ended(loop->run) != STOPPED)) {
+		bool stopped = run_how_ended(loop->run) == STOPPED;
+
+		console_guest_is_over(loop->console);
+		wait(loop, stopped ? OUTLET_PATIENCE_MS * NS_PER_MS : TIMER_OFF, &taken);
+	}
+}
+
+void loop_add_outlet(struct loop *loop, struct outlet *outlet, void *ring, unsigned size,
+		     unsigned hold_at, uint32_t held)
+{
+	outlet->run = loop->run;
+	outlet->ring = ring;
+	outlet->size = size;
+	outlet->hold_at = hold_at;
+	outlet->held = held;
+	loop->outlets[loop->outlet_count++] = outlet;
 }
 
 void loop_create(struct loop *loop, struct run *run, struct console *console)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: waits for the console's input, for its output to flow again, for devices' timers
- * and for the end of the run.
+ * The event loop: waits for the console's input, for output to flow again, for devices' timers and
+ * for the end of the run.
  *
  * Who uses it: machine.c runs it on the program's first thread, while the vCPUs are on theirs;
  * devices set their timers from any thread.
@@ -16,6 +16,7 @@
 #include "vmm/machine/run.h"
 
 #define LOOP_TIMERS 4
+#define LOOP_OUTLETS 4
 
 /* A device's timer, under that device's lock: it sets it, and is told of its end. */
 struct loop_timer {
@@ -37,6 +38,8 @@ struct loop {
 	struct console *console;
 	struct gdb *gdb; /* NULL: none was asked for */
 	struct loop_timer timers[LOOP_TIMERS];
+	struct outlet *outlets[LOOP_OUTLETS];
+	unsigned outlet_count;
 };
 
 /* Makes the eventfd, for all runs; dies if the host cannot. */
@@ -51,8 +54,20 @@ void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops 
  */
 void loop_take_sigterm(struct loop *loop);
 
+/* Output that it shall flush from now on: what waits is in this ring of `size` bytes; from hold_at
+ * of them on CPUs are held, by this bit of the run's gate. */
+void loop_add_outlet(struct loop *loop, struct outlet *outlet, void *ring, unsigned size,
+		     unsigned hold_at, uint32_t held);
+
 /* Does what there is to do, until the run has ended. */
 void loop_run(struct loop *loop);
+
+/*
+ * The guest is over: writes all output that waits, however long that takes, unless the user or a
+ * signal has ended the run, or now does; then only as long as something is taken every now and then
+ * (OUTLET_PATIENCE_MS).
+ */
+void loop_finish(struct loop *loop);
 
 /* A struct timer_line's `set`: the clock is a struct loop, the number that of one of its timers. */
 void loop_set_timer(void *loop, unsigned number, uint64_t nanoseconds);

@@ -11,6 +11,7 @@
 #include "crt/crt.h"
 #include "crt/sys.h"
 #include "console.h"
+#include "outlet.h"
 #include "sandbox.h"
 #include "vmm/debug/gdb.h"
 #include "vmm/report.h"
@@ -22,11 +23,13 @@
 #include <linux/magic.h>
 #include <linux/prctl.h>
 #include <linux/reboot.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /*
  * Opens a file for each of the descriptors 0, 1 and 2 that is closed (open takes the lowest), and
@@ -178,6 +181,30 @@ static void pass_on(const struct watcher *watcher, int child, int number)
 	}
 }
 
+/* What to do about a monitor that was killed; what the user or its sandbox does says itself why. */
+static const struct {
+	int number;
+	const char *name, *advice;
+} deaths[] = {
+	{ SIGKILL, "KILL", "by the user, or because the host has no memory left: less --memory" },
+	{ SIGSEGV, "SEGV", "this is a bug: please report it" },
+	{ SIGBUS, "BUS", "a file that it had mapped was cut, or the host's memory is broken" },
+	{ SIGILL, "ILL", "this is a bug, or the CPU lacks something: please report it" },
+	{ SIGTRAP, "TRAP", "a check of its own has failed: this is a bug, please report it" },
+	{ SIGABRT, "ABRT", "somebody has sent it that" },
+	{ SIGPIPE, "PIPE", "nobody reads its output any more" },
+	{ SIGXCPU, "XCPU", "a limit of the host's was reached" },
+	{ SIGXFSZ, "XFSZ", "a limit of the host's was reached" },
+};
+
+static void report_death(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
+		if (deaths[i].number == number)
+			report("the monitor was killed by signal %d (SIG%s): %s", number,
+			       deaths[i].name, deaths[i].advice);
+}
+
 /*
  * Waits for the child and passes on to it what is sent to us; children it left behind are reaped on
  * the way. Its status as a shell has it.
@@ -188,9 +215,12 @@ static int wait_for(const struct watcher *watcher, int child)
 		int status = 0;
 		long pid = sys_wait4(-1, &status, WNOHANG, NULL);
 
+		if (pid == child && WIFSIGNALED(status)) {
+			report_death(WTERMSIG(status));
+			return STATUS_SIGNAL + WTERMSIG(status);
+		}
 		if (pid == child)
-			return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status)
-						   : WEXITSTATUS(status);
+			return WEXITSTATUS(status);
 		if (pid < 0 && pid != -EINTR) {
 			report("wait4: %s; the monitor's status is lost", error_text((int)-pid));
 			return STATUS_INTERNAL;
@@ -210,9 +240,6 @@ static _Noreturn void power_off(int status)
 {
 	long result = -1;
 
-	/* tcdrain(3): UARTs still have bytes to send */
-	(void)ioctl_restart(1, TCSBRK, 1);
-	(void)ioctl_restart(2, TCSBRK, 1);
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = sys_reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
 				    LINUX_REBOOT_CMD_POWER_OFF, NULL);
@@ -225,6 +252,14 @@ static _Noreturn void power_off(int status)
 		sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
 }
 
+static bool takes_output(void)
+{
+	const struct timespec patience = { .tv_sec = OUTLET_PATIENCE_MS / 1000 };
+	struct pollfd out = { .fd = 1, .events = POLLOUT };
+
+	return sys_ppoll(&out, 1, &patience, NULL, 0) != 0; /* if that fails it is tried */
+}
+
 /* Ends as the child did. As PID 1 by the final line and the host's power. */
 static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 {
@@ -235,9 +270,13 @@ static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 
 	if (!is_pid1)
 		exit(status);
+	/* A console that takes nothing does not keep the host on. */
+	if (!takes_output())
+		power_off(status);
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = dprintf(1, "%snestling: %s%sexit status %d\n", mark,
 				 status_token ? status_token : "", space, status);
+	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
 	power_off(status);
 }
 
@@ -285,6 +324,7 @@ bool init_start(const struct options *options)
 	if (result < 0 && !is_pid1 && !options->no_sandbox)
 		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
 		    error_text((int)-result));
+	report_open();
 	if (is_pid1)
 		prepare_console(options);
 	watcher.is_terminal = ioctl_restart(0, TCGETS, (uintptr_t)&watcher.mode) == 0;

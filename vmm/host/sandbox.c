@@ -221,7 +221,7 @@ void sandbox_filter(unsigned role)
 static void on_forbidden(int signal, siginfo_t *info, void *context)
 {
 	(void)signal, (void)context;
-	report("sandbox: system call %d is not allowed here: killed", info->si_syscall);
+	report_at_once("sandbox: system call %d is not allowed here: killed", info->si_syscall);
 	sys_getpid();
 }
 

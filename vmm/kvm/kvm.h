@@ -97,6 +97,7 @@ struct exit_record {
 
 struct vcpu {
 	int fd;
+	int stats_fd; /* KVM's statistics of it, for stats.c; negative errno: none */
 	unsigned index;
 	uint32_t thread;     /* id of the thread that runs it */
 	struct kvm_run *run; /* shared with the kernel, run_size bytes */

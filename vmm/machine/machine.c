@@ -255,21 +255,48 @@ static void power_off(struct machine *machine)
 	machine->flash_image.size = 0;
 }
 
+/*
+ * Where output waits that its readers do not take. Messages: what Ctrl-A d says of a CPU takes some
+ * 5 KiB. A CPU that is held has finished the instruction that exited, and said what there is to be
+ * said of that.
+ */
+#define TEXT_HELD 32768
+#define TEXT_SIZE(cpus) (65536 + 8192 * (cpus))
+#define CONSOLE_SIZE(cpus) (CONSOLE_OUTPUT + CONSOLE_SPARE * (cpus))
+#define RINGS_SIZE(cpus) (CONSOLE_SIZE(cpus) + 2 * TEXT_SIZE(cpus))
+
+static void add_outlets(struct machine *machine, char *rings)
+{
+	struct loop *loop = &machine->loop;
+	unsigned cpus = machine->run.cpus;
+
+	loop_add_outlet(loop, report_outlet(), rings, TEXT_SIZE(cpus), TEXT_HELD, HELD_BY_MESSAGES);
+	rings += TEXT_SIZE(cpus);
+	if (trace_outlet())
+		loop_add_outlet(loop, trace_outlet(), rings, TEXT_SIZE(cpus), TEXT_HELD,
+				HELD_BY_TRACE);
+	rings += TEXT_SIZE(cpus);
+	loop_add_outlet(loop, &machine->console->output, rings, CONSOLE_SIZE(cpus), CONSOLE_OUTPUT,
+			HELD_BY_CONSOLE);
+}
+
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
 		    const struct options *options)
 {
 	unsigned cpus = (unsigned)options->cpus;
-	/* A mapping, since how many there are is known only now. */
-	long vcpus = sys_mmap(0, cpus * sizeof(struct vcpu), PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* A mapping, since how many there are is known only now. Of the rings pages that are not
+	 * needed are never touched. */
+	size_t size = cpus * sizeof(struct vcpu);
+	long memory = sys_mmap(0, size + RINGS_SIZE(cpus), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (vcpus < 0)
-		die(STATUS_HOST, "--cpus %u: %s; take fewer", cpus, error_text((int)-vcpus));
+	if (memory < 0)
+		die(STATUS_HOST, "--cpus %u: %s; take fewer", cpus, error_text((int)-memory));
 	*machine = (struct machine){
 		.kvm = kvm,
 		.options = options,
 		.console = console,
-		.run = { .vcpus = (struct vcpu *)vcpus,
+		.run = { .vcpus = (struct vcpu *)memory,
 			 .cpus = cpus,
 			 .sandboxed = !options->no_sandbox,
 			 .core = dump_open_core(options->dump_core) },
@@ -278,6 +305,7 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 	vcpu_watch_stops(&machine->run);
 	trace_attach(&machine->run);
 	loop_create(&machine->loop, &machine->run, console);
+	add_outlets(machine, (char *)memory + size);
 	power_on(machine);
 }
 

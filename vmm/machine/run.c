@@ -115,22 +115,25 @@ void run_stop(struct run *run)
 
 /* ---- holding ---- */
 
-void run_hold(struct run *run)
+void run_hold(struct run *run, uint32_t held)
 {
-	__atomic_fetch_or(&run->gate, HELD, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&run->gate, held, __ATOMIC_RELAXED);
 }
 
-void run_release(struct run *run)
+void run_release(struct run *run, uint32_t held)
 {
-	if (__atomic_fetch_and(&run->gate, ~(uint32_t)HELD, __ATOMIC_RELEASE) & HELD)
+	if (__atomic_fetch_and(&run->gate, ~held, __ATOMIC_RELEASE) & held)
 		futex_wake_all(&run->gate);
 }
 
 bool run_wait_at_gate(struct vcpu *vcpu)
 {
 	struct run *run = vcpu->guest;
+	uint32_t gate;
 
-	futex_wait(&run->gate, HELD);
+	/* Nothing but a hold keeps them here. */
+	while ((gate = __atomic_load_n(&run->gate, __ATOMIC_ACQUIRE)) != 0 && !(gate & ~HELD))
+		futex_wait(&run->gate, gate);
 	if (run_pause_asked(run))
 		vcpu->run->immediate_exit = 1; /* even before it is kicked */
 	return run_goes_on(run);

@@ -8,6 +8,7 @@
 #ifndef VMM_RUN_H
 #define VMM_RUN_H
 
+#include "crt/crt.h"
 #include "vmm/status.h"
 
 #include <stdbool.h>
@@ -31,13 +32,19 @@ struct run {
 	bool starts_paused; /* as well */
 	bool watched;	    /* its CPUs run in trace.c's loop */
 	bool continued;	    /* a CPU's thread was the first of the process to go on from a stop */
+	struct lock output_lock; /* of all outlets */
 };
 
 /* Bits of the gate between an exit of a CPU and its next entry. */
 enum gate {
-	HELD = 1,   /* CPUs wait: the console cannot take what they might print */
-	OVER = 2,   /* nobody waits any more: the run has ended */
-	PAUSED = 4, /* CPUs finish the instruction that exited, and then wait */
+	OVER = 1,   /* nobody waits any more: the run has ended */
+	PAUSED = 2, /* CPUs finish the instruction that exited, and then wait */
+	/* CPUs wait: what they print finds no room; a bit for each kind of output. They outlast
+	 * the run, as what waits does. */
+	HELD_BY_CONSOLE = 4,
+	HELD_BY_MESSAGES = 8,
+	HELD_BY_TRACE = 16,
+	HELD = HELD_BY_CONSOLE | HELD_BY_MESSAGES | HELD_BY_TRACE,
 };
 
 /* How a run ends, by rank: an end is never lost to one of a lower rank, whichever comes first. */
@@ -61,9 +68,10 @@ void run_stop(struct run *run);
  * of it notice. The status counts if it is no RESET. From any thread. */
 void run_end(struct run *run, enum end end, int status);
 
-/* Keeps CPUs out of the guest from their next exit on, and lets them in again. From any thread. */
-void run_hold(struct run *run);
-void run_release(struct run *run);
+/* Keeps CPUs out of the guest from their next exit on, until nothing of HELD holds them any more.
+ * From any thread. */
+void run_hold(struct run *run, uint32_t held);
+void run_release(struct run *run, uint32_t held);
 /* Lets a vCPU's thread wait while the gate is shut. False if the run has ended. */
 __attribute__((noinline)) bool run_wait_at_gate(struct vcpu *vcpu);
 /* Makes CPUs that are in the guest leave it, and choose anew how they run. The event loop's. */
