@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Claim: the interrupt controller is the one in the device tree, and delivers what is enabled. That
- * is a CPU's own interrupts, and the UART's as long as its level is high. Every shared line starts as
- * level-sensitive.
+ * is a CPU's own interrupts, and the UART's as long as its level is high. Every shared line starts
+ * as level-sensitive.
  */
 #include "guest.h"
 
