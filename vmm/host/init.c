@@ -252,10 +252,10 @@ static _Noreturn void power_off(int status)
 		sys_rt_sigtimedwait(&watched, NULL, NULL, sizeof watched);
 }
 
-static bool takes_output(void)
+static bool takes_output(int fd)
 {
 	const struct timespec patience = { .tv_sec = OUTLET_PATIENCE_MS / 1000 };
-	struct pollfd out = { .fd = 1, .events = POLLOUT };
+	struct pollfd out = { .fd = fd, .events = POLLOUT };
 
 	return sys_ppoll(&out, 1, &patience, NULL, 0) != 0; /* if that fails it is tried */
 }
@@ -271,12 +271,15 @@ static _Noreturn void finish(bool is_pid1, const char *status_token, int status)
 	if (!is_pid1)
 		exit(status);
 	/* A console that takes nothing does not keep the host on. */
-	if (!takes_output())
+	if (!takes_output(1))
 		power_off(status);
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = dprintf(1, "%snestling: %s%sexit status %d\n", mark,
 				 status_token ? status_token : "", space, status);
-	(void)ioctl_restart(1, TCSBRK, 1); /* tcdrain(3): a real UART still has bytes to send */
+	/* tcdrain(3): UARTs still have bytes to send */
+	(void)ioctl_restart(1, TCSBRK, 1);
+	if (takes_output(2))
+		(void)ioctl_restart(2, TCSBRK, 1);
 	power_off(status);
 }
 
