@@ -24,10 +24,12 @@ void report_open(void)
 
 static size_t format_line(char *text, const char *format, va_list arguments)
 {
+	static const char prefix[] = "nestling: ";
 	size_t size;
 
-	memcpy(text, "nestling: ", 10);
-	vsnprintf(text + 10, LINE - 11, format, arguments);
+	memcpy(text, prefix, sizeof prefix);
+	/* The last byte is for the end of the line. */
+	vsnprintf(text + sizeof prefix - 1, LINE - sizeof prefix, format, arguments);
 	size = strlen(text);
 	text[size] = '\n';
 	return size + 1;

@@ -288,7 +288,7 @@ static void test_descriptions(void **state)
 		for (const struct register_name *row = devices[i]->registers; row->name; row++) {
 			assert_int_equal(row->offset % 4, 0);
 			assert_true(row->offset >= free);
-			free = row->offset + 4 * (row->count ? row->count : 1);
+			free = row->offset + 4ull * (row->count ? row->count : 1);
 			for (size_t bit = 0; row->bits && row->bits[bit]; bit++)
 				assert_true(bit < 32);
 		}

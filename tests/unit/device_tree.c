@@ -108,7 +108,7 @@ static void make_users_tree(unsigned entries, void (*fill)(void))
 {
 	assert_int_equal(fdt_create(base, sizeof base), 0);
 	for (unsigned i = 0; i < entries; i++)
-		assert_int_equal(fdt_add_reservemap_entry(base, 0x1000 * i, 0x800), 0);
+		assert_int_equal(fdt_add_reservemap_entry(base, 0x1000ull * i, 0x800), 0);
 	assert_int_equal(fdt_finish_reservemap(base), 0);
 	assert_int_equal(fdt_begin_node(base, ""), 0);
 	fill();
