@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Runs in the host, in the test rootfs, which has one CPU: time as the guest sees it, and guests that show
 # nothing. Prints "ok NAME" or "not ok NAME".
-cd /tmp || exit 1
-
-# shellcheck source=is.sh
-. /payloads/is.sh
+# shellcheck source=cases.sh
+. /payloads/cases.sh
+PATH=${PATH#*:} # without its limit for each nestling: signals are for nestling itself
 
 # ---- the time of day ----
 
-timeout 60 nestling -a 3600 /payloads/rtc.bin >out 2>&1 &
+nestling -a 3600 /payloads/rtc.bin >out 2>&1 &
 until grep -q waiting out; do :; done
 date -s "@$(($(date +%s) + 3600))" >/dev/null
 wait $!
@@ -32,7 +31,7 @@ seen() {
 	exec 3>&-
 	grep ms out | tr ' ' '\n' | sort -n | tail -n 1
 }
-for arguments in '-c 1' '-c 1 --uart=plain' '-c 4' '-c 2 --stats'; do
+for arguments in '-c 1' '-c 1 --uart=plain' '-c 4'; do
 	# shellcheck disable=SC2086 # words
 	gap=$(seen $arguments)
 	echo "# $arguments: stopped for 4,000 ms, of which the guest has seen $gap"
