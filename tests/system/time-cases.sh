@@ -19,9 +19,10 @@ is 'an alarm follows the clock of the host when that is set' "$? $(tail -n 1 out
 # seen ARGUMENT...: the most of 4,000 ms, for which the monitor is stopped, that a CPU of the guest sees pass.
 mkfifo keys
 seen() {
+	rm -f out # of the run before
 	nestling "$@" /payloads/clock.bin <keys >out 2>&1 &
 	exec 3>keys
-	until grep -q looking out; do :; done
+	until grep -qs looking out; do :; done
 	kill -STOP $!
 	sleep 4
 	kill -CONT $!
@@ -29,7 +30,7 @@ seen() {
 	echo >&3
 	wait $! || cat out
 	exec 3>&-
-	grep ms out | tr ' ' '\n' | sort -n | tail -n 1
+	sed -n 's/ ms$//p' out | tr ' ' '\n' | sort -n | tail -n 1
 }
 for arguments in '-c 1' '-c 1 --uart=plain' '-c 4'; do
 	# shellcheck disable=SC2086 # words
