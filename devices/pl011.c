@@ -37,6 +37,7 @@
 /* CR, 3.3.8 */
 #define CR_LBE 0x0080
 #define CR_RXE 0x0200
+#define LOOP (CR_LBE | CR_RXE) /* what is sent is received */
 #define CR_DTR 0x0400
 #define CR_RTS 0x0800
 #define CR_OUT1 0x1000
@@ -377,10 +378,10 @@ static void loop_back(struct pl011 *uart)
 }
 
 /* Into the transmit FIFO, in loopback. A full one takes nothing: FR says so. */
-static void send_back(struct pl011 *uart, uint16_t symbol)
+static void send_back(struct pl011 *uart, uint8_t byte)
 {
 	if (uart->tx.count < depth(uart))
-		append(&uart->tx, symbol);
+		append(&uart->tx, byte);
 	loop_back(uart);
 	if (uart->tx.count > transmit_trigger(uart))
 		uart->raw &= (uint16_t)~INT_TX;
@@ -450,11 +451,8 @@ static void transmit(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 static void send_waiting(struct pl011 *uart)
 {
 	while (uart->tx.count) {
-		uint16_t symbol = take(&uart->tx);
-
-		uart->sent = (uint8_t)symbol;
-		if (symbol != PL011_BREAK)
-			transmit(uart, &uart->sent, 1);
+		uart->sent = (uint8_t)take(&uart->tx);
+		transmit(uart, &uart->sent, 1);
 	}
 }
 
@@ -520,8 +518,11 @@ static void line_control(struct pl011 *uart, uint16_t before)
 			uart->listens = PL011_DEAF;
 	}
 	update_receive(uart);
-	if (now & ~before & LCR_BRK && uart->stored[PL011_CR] & CR_LBE)
-		send_back(uart, PL011_BREAK);
+	/* A break does not wait for what is in the transmit FIFO (3.3.7, BRK). */
+	if (now & ~before & LCR_BRK && (uart->stored[PL011_CR] & LOOP) == LOOP) {
+		push(uart, PL011_BREAK);
+		pushed(uart);
+	}
 }
 
 /* IMSC: see "input". */
@@ -672,7 +673,7 @@ static const struct field fields[] = {
 	{ ARRAY_FIELD(struct pl011, rx.symbols, 0xfff) },
 	{ FIELD(struct pl011, rx.first, PL011_FIFO - 1) },
 	{ FIELD(struct pl011, rx.count, PL011_FIFO) },
-	{ ARRAY_FIELD(struct pl011, tx.symbols, 0xfff) },
+	{ ARRAY_FIELD(struct pl011, tx.symbols, 0xff) },
 	{ FIELD(struct pl011, tx.first, PL011_FIFO - 1) },
 	{ FIELD(struct pl011, tx.count, PL011_FIFO) },
 	{ FIELD(struct pl011, polls, POLLS) },

@@ -59,5 +59,5 @@ for cpus in 4 8; do
 	while [ $starts -lt 20 ] && nestling --strict -c $cpus /payloads/gic.bin <typed >out 2>&1; do
 		starts=$((starts + 1))
 	done
-	is "gic, 20 starts -c $cpus" "$starts$(cat out)" '20??ok'
+	is "gic, 20 starts -c $cpus" "$starts $(tail -n 1 out)" '20 ok'
 done
