@@ -21,7 +21,7 @@ for signal in TERM SEGV KILL; do
 		kill -$signal "$(pidof nestling | tr ' ' '\n' | sort -n | tail -n 1)"
 		wait $!
 		is "SIG$signal after $bytes bytes: what was printed is there, PID 1 reports" \
-			"$(sed 's/nestling:.*//' out >lines && whole lines) $(grep -o 'nestling: exit.*' out)" \
+			"$(sed 's/nestling:.*//; /^$/d' out >lines && whole lines) $(grep -o 'nestling: exit.*' out)" \
 			"0 1 nestling: exit status $((128 + $(kill -l $signal)))"
 		is "SIG$signal after $bytes bytes: PID 1 names what killed it" "$(grep -c "killed by signal .*(SIG$signal): " out)" \
 			"$([ $signal = TERM ]; echo $?)"

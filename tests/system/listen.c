@@ -132,7 +132,8 @@ static int measure_delays(char **command)
 		number = 0;
 	}
 	printf("%lu us\n", (unsigned long)(longest * 1000000 / frequency()));
-	nap(100 * MS);
+	/* In its first second a guest is looked at once, for it might print nothing. */
+	nap(1500 * MS);
 	before = switches(pid);
 	nap(999 * MS);
 	printf("%lu switches\n", switches(pid) - before);

@@ -32,7 +32,8 @@ seen() {
 	exec 3>&-
 	sed -n 's/ ms$//p' out | tr ' ' '\n' | sort -n | tail -n 1
 }
-for arguments in '-c 1' '-c 1 --uart=plain' '-c 4'; do
+# With several CPUs it depends on where each of them is, whether their time can be given back.
+for arguments in '-c 1' '-c 1 --uart=plain'; do
 	# shellcheck disable=SC2086 # words
 	gap=$(seen $arguments)
 	echo "# $arguments: stopped for 4,000 ms, of which the guest has seen $gap"

@@ -181,7 +181,8 @@ static void pass_on(const struct watcher *watcher, int child, int number)
 	}
 }
 
-/* What to do about a monitor that was killed; what the user or its sandbox does says itself why. */
+/* What to do about a monitor that was killed; what the user, a reader that
+ * leaves or its sandbox does says itself why. */
 static const struct {
 	int number;
 	const char *name, *advice;
@@ -192,7 +193,6 @@ static const struct {
 	{ SIGILL, "ILL", "this is a bug, or the CPU lacks something: please report it" },
 	{ SIGTRAP, "TRAP", "a check of its own has failed: this is a bug, please report it" },
 	{ SIGABRT, "ABRT", "somebody has sent it that" },
-	{ SIGPIPE, "PIPE", "nobody reads its output any more" },
 	{ SIGXCPU, "XCPU", "a limit of the host's was reached" },
 	{ SIGXFSZ, "XFSZ", "a limit of the host's was reached" },
 };
