@@ -24,16 +24,16 @@ CRT := start string print random thread
 DEVICES := finisher flash pl011 pl031 state virtio_mmio
 HOST := clock console event_loop init outlet sandbox
 KVM := registers system vcpu vm
-MACHINE := boot bus device_tree inspect machine memory page_walk run stuck uart_fast
-LOAD := elf flat gzip image inflate load
+MACHINE := bus device_tree exits inspect machine memory page_walk run stuck uart_fast
+LOAD := boot elf flat gzip image inflate load
 DEBUG := breakpoints describe dump gdb gdb_line probe stats trace
 VMM := main options report $(HOST:%=host/%) $(KVM:%=kvm/%) $(MACHINE:%=machine/%) $(LOAD:%=load/%) $(DEBUG:%=debug/%)
 CLAIMS := abort clock debug echo el fault forge gic hello initrd lines memory pair place poll print reset rtc silence smp \
 	spin status steal storm timer uart
 # What they share; a payload links what of it it uses.
 GUEST := guest irq mmu start vectors
-UNIT_TESTS := bus clock console describe device_tree finisher flash gdb inflate memory options page_walk pl011 pl031 print \
-	random run sandbox state string stuck uart_fast vcpu virtio_mmio
+UNIT_TESTS := bus clock console describe device_tree exits finisher flash gdb inflate memory options page_walk pl011 pl031 print \
+	random run sandbox state string stuck uart_fast virtio_mmio
 SYSTEM_TESTS := appliance binary budget console demo ends fault gdb guest host hostile job linux load pl011 place print \
 	run time tools trace
 # Programs of the bench, for the host and for the guest.
@@ -272,19 +272,21 @@ $(UNIT_TESTS:%=build/unit/%.t): build/unit/%.t: tests/unit/%.c $$(call unit_sour
 	$(call say,CC)gcc -MMD -MP -MT $@ -MF $@.d $(UNIT_CFLAGS) $($*_CFLAGS) $(filter %.c %.a,$^) -o $@ -lcmocka -lfdt -lz
 
 # KVM's interface is another one on every architecture: the guest's, not the developer's.
-console_CFLAGS = $(vcpu_CFLAGS)
-describe_CFLAGS = $(vcpu_CFLAGS)
-gdb_CFLAGS = $(vcpu_CFLAGS)
+console_CFLAGS = $(kvm_CFLAGS)
+describe_CFLAGS = $(kvm_CFLAGS)
+exits_CFLAGS = $(kvm_CFLAGS)
+gdb_CFLAGS = $(kvm_CFLAGS)
 gdb_SOURCES := vmm/kvm/registers.c vmm/host/outlet.c $(patsubst %,vmm/machine/%.c,inspect page_walk) \
 	$(patsubst %,vmm/debug/%.c,breakpoints gdb gdb_line)
-run_CFLAGS = $(vcpu_CFLAGS)
-stuck_CFLAGS = $(vcpu_CFLAGS)
-uart_fast_CFLAGS = $(vcpu_CFLAGS)
-vcpu_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
+run_CFLAGS = $(kvm_CFLAGS)
+stuck_CFLAGS = $(kvm_CFLAGS)
+uart_fast_CFLAGS = $(kvm_CFLAGS)
+kvm_CFLAGS := -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include
 
 build/unit/console.t build/unit/uart_fast.t: devices/pl011.c
 build/unit/console.t: vmm/host/outlet.c
 build/unit/describe.t build/unit/state.t: $(DEVICES:%=devices/%.c)
+build/unit/exits.t: vmm/kvm/vcpu.c
 build/unit/random.t: crt/random.c
 build/unit/gdb.t: $(filter-out vmm/debug/gdb.c,$(gdb_SOURCES))
 
@@ -341,11 +343,11 @@ bench bench-update: tools-run all build/test-rootfs.cpio build/guest-rootfs.cpio
 # The sources that each is about.
 devices_SOURCES := $(DEVICES:%=devices/%.c) vmm/machine/bus.c
 tree_SOURCES := vmm/machine/device_tree.c
-loaders_SOURCES := $(patsubst %,vmm/machine/%.c,boot device_tree memory) $(LOAD:%=vmm/load/%.c)
-loaders_CFLAGS = $(vcpu_CFLAGS)
+loaders_SOURCES := $(patsubst %,vmm/machine/%.c,device_tree memory) $(LOAD:%=vmm/load/%.c)
+loaders_CFLAGS = $(kvm_CFLAGS)
 arguments_SOURCES := vmm/options.c
 debugger_SOURCES := $(gdb_SOURCES)
-debugger_CFLAGS = $(vcpu_CFLAGS)
+debugger_CFLAGS = $(kvm_CFLAGS)
 FUZZ_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -O2 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz_sources = tests/fuzz/$(1).c $($(1)_SOURCES)
@@ -380,7 +382,7 @@ $(FUZZ:%=build/fuzz/%.t): build/fuzz/%.t: $$(call fuzz_sources,%) tests/fuzz/rep
 # ---- checks ----
 
 C_FILES := $(wildcard crt/*.[ch] devices/*.[ch] vmm/*.[ch] vmm/*/*.[ch] payloads/*.[ch] tests/*/*.[ch])
-KVM_TESTS := $(patsubst %,tests/unit/%.c,describe gdb run stuck uart_fast vcpu)
+KVM_TESTS := $(patsubst %,tests/unit/%.c,describe exits gdb run stuck uart_fast)
 VMM_FILES := $(VMM:%=vmm/%.c)
 SHELL_SCRIPTS := qemu-run.sh .ci/run $(wildcard tools/*.sh rootfs/*.sh rootfs/test-init tests/*/*.sh) \
 	$(filter-out %/demo.t %/ends.t %/gdb.t %/job.t %/linux.t,$(wildcard tests/*/*.t))
@@ -395,7 +397,7 @@ TIDY_TARGETS := $(patsubst %,tidy/%,$(HOST_FILES) $(GUEST_FILES) $(UNIT_SOURCES)
 $(HOST_FILES:%=tidy/%): FLAGS = $(TIDY_FLAGS) $(DIALECT)
 $(GUEST_FILES:%=tidy/%): FLAGS = -I. $(TIDY_FLAGS) -std=gnu11 -ffreestanding
 $(UNIT_SOURCES:%=tidy/%): FLAGS = -std=gnu11 -D_GNU_SOURCE -I.
-$(patsubst %,tidy/%,$(KVM_TESTS) $(wildcard tests/fuzz/*.c)): FLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(vcpu_CFLAGS)
+$(patsubst %,tidy/%,$(KVM_TESTS) $(wildcard tests/fuzz/*.c)): FLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(kvm_CFLAGS)
 
 # It counts what it suppresses; that is of no interest.
 $(TIDY_TARGETS): tidy/%: % | tools-check $(SYSROOT)/.complete
@@ -414,8 +416,12 @@ check-c: tools-check
 check-shell: tools-check
 	shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 
+# Which directory may include what of which.
+check-arrows:
+	tools/arrows.sh
+
 # cppcheck takes longest: it comes first.
-check: check-c $(TIDY_TARGETS) $(PROGRAM_FILES:%=analyze/%) check-format check-shell ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
+check: check-arrows check-c $(TIDY_TARGETS) $(PROGRAM_FILES:%=analyze/%) check-format check-shell ## format, clang-tidy, gcc's analyzer, cppcheck, shellcheck
 
 format: tools-check ## bring the C files into form
 	clang-format -i $(C_FILES)

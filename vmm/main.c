@@ -10,6 +10,7 @@
 #include "crt/crt.h"
 #include "options.h"
 #include "report.h"
+#include "vmm/debug/dump.h"
 #include "vmm/debug/gdb.h"
 #include "vmm/debug/probe.h"
 #include "vmm/debug/stats.h"
@@ -19,7 +20,7 @@
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/load/load.h"
-#include "vmm/machine/boot.h"
+#include "vmm/load/boot.h"
 #include "vmm/machine/machine.h"
 
 static int list_payloads(void)
@@ -82,6 +83,16 @@ static void announce(const struct options *options)
 		dprintf(1, "\036nestling: %s ready\n", options->status_token);
 }
 
+/* One run of the guest, and what is to be said if it could not go on. */
+static void run_once(struct machine *machine)
+{
+	if (machine->loop.gdb)
+		gdb_start(machine->loop.gdb);
+	machine_run(machine);
+	if (machine->run.broken && run_how_ended(&machine->run) == ENDED)
+		dump(&machine->run);
+}
+
 /* Starts the guest again, from nothing, as often as it resets itself. */
 static int run(const struct options *options, bool is_terminal)
 {
@@ -101,7 +112,11 @@ static int run(const struct options *options, bool is_terminal)
 	announce(options);
 	if (options->gdb)
 		gdb_open(&gdb, options->gdb, options->gdb_wait);
-	machine_create(&machine, &kvm, &console, options);
+	machine_create(&machine, &kvm, &console, options, trace_outlet());
+	machine.run.core = dump_open_core(options->dump_core);
+	trace_attach(&machine.run);
+	machine.uart_is_plain |= trace_is_on();
+	machine_power_on(&machine);
 	if (options->gdb) {
 		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image, &console);
 		machine.loop.gdb = &gdb;
@@ -122,13 +137,13 @@ static int run(const struct options *options, bool is_terminal)
 	run_start_threads(&machine.run);
 	if (!options->no_sandbox)
 		sandbox_filter(roles(options));
-	machine_run(&machine);
+	run_once(&machine);
 	while (run_how_ended(&machine.run) == RESET && !options->no_reboot) {
 		stats_detach(&machine.run);
 		machine_reset(&machine);
 		boot_load(&boot, &machine);
 		stats_attach(&machine.run);
-		machine_run(&machine);
+		run_once(&machine);
 	}
 	if (options->gdb)
 		gdb_finish(&gdb, run_status(&machine.run));
@@ -177,7 +192,7 @@ int main(int argc, char **argv)
 		report("--gdb-wait: waits for whom? give --gdb, too");
 		status = STATUS_USAGE;
 	}
-	is_terminal = init_start(&options);
+	is_terminal = init_start(&options, gdb_inherited(options.gdb));
 	if (status != STATUS_PASS)
 		return status;
 	if (options.check)

@@ -8,7 +8,7 @@
 #include "tests/unit/reports.h"
 
 #include "vmm/load/load.h"
-#include "vmm/machine/boot.h"
+#include "vmm/load/boot.h"
 #include "vmm/machine/map.h"
 
 #include <errno.h>

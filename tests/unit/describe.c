@@ -10,6 +10,7 @@
 #include "vmm/debug/describe.h"
 #include "vmm/debug/probe.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/exits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ const char *probe_device(unsigned type)
 	return "ARM_VGIC_V2";
 }
 
-const char *vcpu_exit_name(unsigned reason)
+const char *exit_name(unsigned reason)
 {
 	return reason == KVM_EXIT_MMIO ? "MMIO" : "OTHER";
 }

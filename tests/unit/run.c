@@ -6,6 +6,7 @@
 #include "vmm/host/event_loop.h"
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/machine/exits.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -132,7 +133,7 @@ void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 }
 
 /* As long as it takes, nobody is in the guest: those that wrongly may have the time to be. */
-void vcpu_first_run(struct vcpu *vcpu)
+void run_first_entry(struct vcpu *vcpu)
 {
 	assert_ptr_equal(vcpu, vcpus);
 	usleep(20000);
@@ -140,7 +141,7 @@ void vcpu_first_run(struct vcpu *vcpu)
 	first_runs++;
 }
 
-void vcpu_run(struct vcpu *vcpu)
+void run_vcpu(struct vcpu *vcpu)
 {
 	__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
 	futex_wait(&vcpu->guest->end, RUNNING);

@@ -8,6 +8,7 @@
 
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/inspect.h"
+#include "vmm/machine/run.h"
 #include "vmm/report.h"
 
 #define BRK 0xd4200000

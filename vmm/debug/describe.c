@@ -8,6 +8,7 @@
 
 #include "probe.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/exits.h"
 
 #include <sys/ioctl.h>
 
@@ -260,7 +261,7 @@ void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintp
 
 void describe_exit(struct text *text, const struct kvm_run *run)
 {
-	text_add(text, "KVM_EXIT_%s", vcpu_exit_name(run->exit_reason));
+	text_add(text, "KVM_EXIT_%s", exit_name(run->exit_reason));
 	switch (run->exit_reason) {
 	case KVM_EXIT_MMIO:
 		text_add(text, " %s of %u at %#llx", run->mmio.is_write ? "write" : "read",

@@ -8,6 +8,7 @@
 #define VMM_DESCRIBE_H
 
 #include "vmm/kvm/kvm.h"
+#include "vmm/machine/bus.h"
 
 /* A line as it grows. What does not fit is left out. */
 struct text {

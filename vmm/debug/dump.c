@@ -9,7 +9,9 @@
 
 #include "crt/sys.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/exits.h"
 #include "vmm/machine/inspect.h"
+#include "vmm/machine/memory.h"
 #include "vmm/report.h"
 
 #include <elf.h>
@@ -124,9 +126,8 @@ static void dump_exits(const struct vcpu *vcpu)
 	for (uint32_t i = vcpu->remembered - count; i != vcpu->remembered; i++) {
 		const struct exit_record *record = &vcpu->history[i % HISTORY];
 
-		report_text("  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i,
-			    vcpu_exit_name(record->reason), record->detail[0], record->detail[1],
-			    record->detail[2]);
+		report_text("  exit %u: KVM_EXIT_%s %lx %lx %lx\n", i, exit_name(record->reason),
+			    record->detail[0], record->detail[1], record->detail[2]);
 	}
 }
 

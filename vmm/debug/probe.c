@@ -9,6 +9,7 @@
 #include "crt/crt.h"
 #include "crt/sys.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/status.h"
 
 /* A number of KVM's interface, its constant's name without prefix, and what it stands for. */
 struct row {

@@ -9,6 +9,7 @@
 #include "crt/sys.h"
 #include "describe.h"
 #include "trace.h"
+#include "vmm/machine/exits.h"
 #include "vmm/options.h"
 #include "vmm/report.h"
 
@@ -129,8 +130,8 @@ static void add_cpu(struct sheet *sheet, const struct vcpu *vcpu)
 	snprintf(cpu, sizeof cpu, "CPU %u", vcpu->index);
 	for (unsigned i = 0; i < EXIT_REASONS; i++)
 		if (vcpu->exits[i])
-			add_row(sheet, cpu, "KVM_EXIT_", vcpu_exit_name(i), vcpu->exits[i]);
-	if (!vcpu->guest->watched)
+			add_row(sheet, cpu, "KVM_EXIT_", exit_name(i), vcpu->exits[i]);
+	if (!vcpu->guest->watch)
 		return;
 	add_row(sheet, cpu, "ns in ", "KVM_RUN", vcpu->ns_in_guest);
 	add_row(sheet, cpu, "ns in ", "the monitor", vcpu->ns_in_monitor);
@@ -209,6 +210,6 @@ void stats_report(const struct console *console, unsigned form)
 	}
 	if (is_json)
 		report_text("}\n");
-	else if (!run->watched)
+	else if (!run->watch)
 		report_text("  --stats counts time and accesses to registers, too\n");
 }

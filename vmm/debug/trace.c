@@ -12,6 +12,7 @@
 #include "vmm/host/event_loop.h"
 #include "vmm/host/outlet.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/exits.h"
 #include "vmm/machine/map.h"
 #include "vmm/report.h"
 
@@ -164,7 +165,7 @@ static void tell_run(const struct vcpu *vcpu, uint64_t entered, int result)
 	if (!text)
 		return;
 	text_add(text, "KVM_RUN -> %s%s", result < 0 ? "" : "KVM_EXIT_",
-		 result < 0 ? error_text(-result) : vcpu_exit_name(vcpu->run->exit_reason));
+		 result < 0 ? error_text(-result) : exit_name(vcpu->run->exit_reason));
 	end(TRACE_KVM, (int)vcpu->index, entered);
 }
 
@@ -239,18 +240,19 @@ static void watch_exit(struct vcpu *vcpu)
 		tell_exit(vcpu, left);
 	if (reason == KVM_EXIT_SYSTEM_EVENT)
 		tell_psci(vcpu);
-	vcpu_handle_exit(vcpu);
+	run_handle_exit(vcpu);
 	if (reason == KVM_EXIT_MMIO)
 		watch_access(vcpu);
 	if (trace.is_json)
 		tell_exit(vcpu, left);
 }
 
-void watch_run(struct vcpu *vcpu)
+/* run_vcpu's inner loop for a watched CPU: until it is kicked, or does not go on. */
+static void watch_run(struct vcpu *vcpu)
 {
-	while (vcpu_may_enter(vcpu)) {
+	while (run_may_enter(vcpu)) {
 		uint64_t entered = clock_ns(), left;
-		int result = vcpu_enter(vcpu);
+		int result = run_enter(vcpu);
 
 		left = clock_ns();
 		vcpu->ns_in_guest += left - entered;
@@ -282,10 +284,11 @@ static unsigned events_of(unsigned words)
 /* Who is called while a CPU runs depends on whether anything is traced. */
 static void choose_observers(void)
 {
+	bool watched = trace.events || trace.counts;
+
 	kvm_observe(trace.events ? observe : NULL);
 	if (trace.run)
-		__atomic_store_n(&trace.run->watched, trace.events || trace.counts,
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(&trace.run->watch, watched ? watch_run : NULL, __ATOMIC_RELAXED);
 }
 
 static void open_file(const char *path)

@@ -3,7 +3,7 @@
  * --trace: what happens, a line an event, in the order it happens.
  *
  * Who uses it: main opens and closes it; KVM's layers call it as their observer; vCPUs' threads run
- * their CPUs in its loop while run->watched. Without that an exit costs what it costs without this
+ * their CPUs in its loop as run->watch. Without that an exit costs what it costs without this
  * file.
  */
 #ifndef VMM_TRACE_H
@@ -25,9 +25,6 @@ void trace_attach(struct run *run);
 /* Tells these from now on, also if it told none before. The event loop's, while CPUs have threads.
  */
 void trace_set(unsigned events);
-
-/* vcpu_run's inner loop for a watched CPU: until it is kicked, or does not go on. */
-__attribute__((noinline)) void watch_run(struct vcpu *vcpu);
 
 /* Accesses of the guest's to a register, while it is watched. The n-th register; false: no more. */
 struct access_count {

@@ -13,7 +13,6 @@
 #include "console.h"
 #include "outlet.h"
 #include "sandbox.h"
-#include "vmm/debug/gdb.h"
 #include "vmm/report.h"
 
 #include <asm/termbits.h>
@@ -314,7 +313,7 @@ static void become_monitor(bool is_pid1, const struct options *options)
 	refuse_ram_files(options);
 }
 
-bool init_start(const struct options *options)
+bool init_start(const struct options *options, int kept)
 {
 	struct watcher watcher = { .id = (int)sys_getpid() };
 	bool is_pid1 = watcher.id == 1;
@@ -323,7 +322,7 @@ bool init_start(const struct options *options)
 
 	if (is_pid1)
 		mount_devices();
-	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null", gdb_inherited(options->gdb));
+	result = settle_files(is_pid1 ? "/dev/console" : "/dev/null", kept);
 	if (result < 0 && !is_pid1 && !options->no_sandbox)
 		die(STATUS_NO_KVM, "close_range: %s; --no-sandbox goes without",
 		    error_text((int)-result));

@@ -6,7 +6,8 @@
 #include "vmm/options.h"
 
 /*
- * Closes what whoever started us left open, beside standard input, output and error. Opens
+ * Closes what whoever started us left open, beside standard input, output and error and the
+ * descriptor `kept` (-1: none). Opens
  * /dev/null, or as PID 1 the console, where standard input, output or error are closed, so that no
  * other descriptor takes their place. As PID 1 mounts what is needed, gives standard error the
  * device of --stderr, and, if there is a token, has the console print newlines as they are.
@@ -19,6 +20,6 @@
  *
  * True if standard input is a terminal that is made what it was.
  */
-bool init_start(const struct options *options);
+bool init_start(const struct options *options, int kept);
 
 #endif

@@ -10,9 +10,7 @@
 #define VMM_KVM_H
 
 #include "crt/crt.h"
-#include "vmm/machine/bus.h"
-#include "vmm/machine/memory.h"
-#include "vmm/machine/run.h"
+#include "vmm/gpa.h"
 
 #include <linux/kvm.h>
 
@@ -95,6 +93,12 @@ struct exit_record {
 };
 #define HISTORY 32 /* exits */
 
+/* Of the machine that a CPU belongs to. */
+struct bus;
+struct guest_memory;
+struct run;
+struct shortcut;
+
 struct vcpu {
 	int fd;
 	int stats_fd; /* KVM's statistics of it, for stats.c; negative errno: none */
@@ -139,28 +143,15 @@ void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at);
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree);
 /* Sets the virtual counter of all CPUs of the VM, which share their offset to the host's. */
 void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value);
-/* Has KVM do all that it does in a CPU's first KVM_RUN, without entering the guest. */
-void vcpu_first_run(struct vcpu *vcpu);
-/* Runs until the guest does not run any more. */
-void vcpu_run(struct vcpu *vcpu);
-/*
- * The steps of its loop, for trace.c's. May the guest run; let it, until it exits (negative errno
- * if it was kicked instead, or does not go on); do what the exit asks for.
- */
-static inline __attribute__((always_inline)) bool vcpu_may_enter(struct vcpu *vcpu)
-{
-	return __atomic_load_n(&vcpu->guest->gate, __ATOMIC_ACQUIRE) == 0 || run_wait_at_gate(vcpu);
-}
-int vcpu_enter(struct vcpu *vcpu);
-void vcpu_handle_exit(struct vcpu *vcpu);
-/* KVM_EXIT_* without its prefix. */
-const char *vcpu_exit_name(unsigned reason);
-/* Makes vcpu_run, which is or will be on the vCPU's thread, look whether the guest still runs. */
+/* Makes the vCPU's thread, which is or will be in KVM_RUN, leave it. */
 void vcpu_kick(struct vcpu *vcpu);
 /* Prepares the process for vcpu_kick. */
 void vcpu_prepare_kicks(void);
-/* Prepares it for stops of the process during this run; a vCPU's thread, for being told of them. */
-void vcpu_watch_stops(struct run *run);
+/*
+ * Prepares it for stops: `told` is called, in a signal handler on a vCPU's thread, when the process
+ * goes on after one. A vCPU's thread calls vcpu_accept_continue to be such a one.
+ */
+void vcpu_watch_stops(void (*told)(void *context), void *context);
 void vcpu_accept_continue(void);
 /* What the device tree calls this CPU (MPIDR_EL1's affinity, as KVM gives it). */
 uint64_t vcpu_affinity(const struct vcpu *vcpu);

@@ -9,9 +9,6 @@
 #include "crt/crt.h"
 #include "crt/sys.h"
 #include "map.h"
-#include "vmm/debug/dump.h"
-#include "vmm/debug/gdb.h"
-#include "vmm/debug/trace.h"
 #include "vmm/host/console.h"
 #include "vmm/report.h"
 
@@ -117,7 +114,7 @@ static void connect_wires(struct machine *machine)
 			 (struct timer_line){ .set = loop_set_timer,
 					      .clock = &machine->loop,
 					      .number = SHORTCUT_TIMER },
-			 machine->options->uart & UART_PLAIN || trace_is_on());
+			 machine->uart_is_plain);
 	loop_add_timer(&machine->loop, SHORTCUT_TIMER, &shortcut_ops, &machine->shortcut,
 		       &machine->uart_lock);
 	machine->stuck = (struct stuck){
@@ -226,7 +223,7 @@ static void create_cpus(struct machine *machine)
 	show_stolen_time(machine);
 }
 
-static void power_on(struct machine *machine)
+void machine_power_on(struct machine *machine)
 {
 	const struct options *options = machine->options;
 
@@ -272,8 +269,8 @@ static void add_outlets(struct machine *machine, char *rings)
 
 	loop_add_outlet(loop, report_outlet(), rings, TEXT_SIZE(cpus), TEXT_HELD, HELD_BY_MESSAGES);
 	rings += TEXT_SIZE(cpus);
-	if (trace_outlet())
-		loop_add_outlet(loop, trace_outlet(), rings, TEXT_SIZE(cpus), TEXT_HELD,
+	if (machine->trace)
+		loop_add_outlet(loop, machine->trace, rings, TEXT_SIZE(cpus), TEXT_HELD,
 				HELD_BY_TRACE);
 	rings += TEXT_SIZE(cpus);
 	loop_add_outlet(loop, &machine->console->output, rings, CONSOLE_SIZE(cpus), CONSOLE_OUTPUT,
@@ -281,7 +278,7 @@ static void add_outlets(struct machine *machine, char *rings)
 }
 
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
-		    const struct options *options)
+		    const struct options *options, struct outlet *trace)
 {
 	unsigned cpus = (unsigned)options->cpus;
 	/* A mapping, since how many there are is known only now. Of the rings pages that are not
@@ -296,35 +293,31 @@ void machine_create(struct machine *machine, const struct kvm_system *kvm, struc
 		.kvm = kvm,
 		.options = options,
 		.console = console,
+		.trace = trace,
+		.uart_is_plain = options->uart & UART_PLAIN,
 		.run = { .vcpus = (struct vcpu *)memory,
 			 .cpus = cpus,
 			 .sandboxed = !options->no_sandbox,
-			 .core = dump_open_core(options->dump_core) },
+			 .core = -1 },
 	};
 	machine->needs_stolen_time = has_fewer_cpus(cpus);
-	vcpu_watch_stops(&machine->run);
-	trace_attach(&machine->run);
+	vcpu_watch_stops(run_was_continued, &machine->run);
 	loop_create(&machine->loop, &machine->run, console);
 	add_outlets(machine, (char *)memory + size);
-	power_on(machine);
 }
 
 void machine_run(struct machine *machine)
 {
-	if (machine->loop.gdb)
-		gdb_start(machine->loop.gdb);
-	else /* a debugger's user sees it anyhow */
+	if (!machine->loop.gdb) /* a debugger's user sees it anyhow */
 		stuck_start(&machine->stuck);
 	run_start(&machine->run);
 	loop_run(&machine->loop);
 	run_stop(&machine->run);
 	shortcut_take(&machine->shortcut);
-	if (machine->run.broken && run_how_ended(&machine->run) == ENDED)
-		dump(&machine->run);
 }
 
 void machine_reset(struct machine *machine)
 {
 	power_off(machine);
-	power_on(machine);
+	machine_power_on(machine);
 }

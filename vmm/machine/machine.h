@@ -21,6 +21,8 @@ struct machine {
 	const struct kvm_system *kvm;
 	const struct options *options;
 	struct console *console;
+	struct outlet *trace;
+	bool uart_is_plain; /* each access to it is an exit, so that a trace sees it */
 	/* These stay the same through resets. */
 	struct run run;
 	struct loop loop;
@@ -43,10 +45,15 @@ struct machine {
 	struct guest_memory flash_image;
 };
 
-/* Makes VM, memory, devices and CPUs, all in the state after power-on; keeps what it is given.
- * Dies if the host cannot. */
+/*
+ * Makes what stays the same through resets: threads' structs, event loop, outlets. Keeps what it is
+ * given; `trace` is the trace's file, NULL: it has none of its own. Dies if the host cannot.
+ */
 void machine_create(struct machine *machine, const struct kvm_system *kvm, struct console *console,
-		    const struct options *options);
+		    const struct options *options, struct outlet *trace);
+
+/* Makes VM, memory, devices and CPUs, all in the state after power-on. Dies if the host cannot. */
+void machine_power_on(struct machine *machine);
 
 /* Shows the guest what a loader has put into the flash window. */
 void machine_show_flash(struct machine *machine);

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's memory and the type of a guest-physical address. Used by loaders, bus and the KVM
- * layers. */
+/* The guest's RAM. Used by machine.c, loaders and those who look at the guest. */
 #ifndef VMM_MEMORY_H
 #define VMM_MEMORY_H
 
+#include "vmm/gpa.h"
+
 #include <stdint.h>
-
-/* A guest-physical address: not a number and not a pointer, so that it is never taken for one. */
-typedef struct {
-	uint64_t address;
-} gpa_t;
-
-#define GPA(number) ((gpa_t){ number })
 
 struct guest_memory {
 	gpa_t base;

@@ -7,6 +7,7 @@
 
 #include "crt/crt.h"
 #include "crt/sys.h"
+#include "exits.h"
 #include "vmm/host/event_loop.h"
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
@@ -31,7 +32,7 @@ static void leave(struct run *run)
 static void make_ready(struct run *run)
 {
 	if (run->cpus > 1)
-		vcpu_first_run(run->vcpus);
+		run_first_entry(run->vcpus);
 	__atomic_add_fetch(&run->ready, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&run->ready);
 }
@@ -53,7 +54,7 @@ static _Noreturn void run_cpu(void *opaque)
 		} else {
 			futex_wait(&run->ready, starts);
 		}
-		vcpu_run(vcpu);
+		run_vcpu(vcpu);
 	}
 }
 
@@ -163,6 +164,12 @@ void run_pause(struct run *run)
 	wait_for_cpus(run);
 	clock_stop();
 	run->paused = true;
+}
+
+void run_was_continued(void *run)
+{
+	((struct run *)run)->continued = true;
+	run_ask_pause(run);
 }
 
 void run_was_interrupted(struct vcpu *vcpu)

@@ -30,8 +30,8 @@ struct run {
 	int core;	    /* file for a core dump; -1: none */
 	bool paused;	    /* all CPUs are; the event loop's alone */
 	bool starts_paused; /* as well */
-	bool watched;	    /* its CPUs run in trace.c's loop */
-	bool continued;	    /* a CPU's thread was the first of the process to go on from a stop */
+	void (*watch)(struct vcpu *vcpu); /* the loop that its CPUs run in; NULL: exits.c's */
+	bool continued; /* a CPU's thread was the first of the process to go on from a stop */
 	struct lock output_lock; /* of all outlets */
 };
 
@@ -86,6 +86,8 @@ void run_ask_pause(struct run *run);
 bool run_pause_asked(const struct run *run);
 void run_pause(struct run *run);
 void run_resume(struct run *run);
+/* Told by a signal handler that the process goes on after a stop; its context is a struct run. */
+void run_was_continued(void *run);
 /*
  * The whole process was stopped (SIGSTOP) and goes on: nobody could say so before. A CPU that is
  * interrupted by that asks for a pause; the event loop completes it, and learns whether it is

@@ -3,9 +3,9 @@
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
 
-#include "device_tree.h"
-#include "machine.h"
-#include "vmm/load/load.h"
+#include "load.h"
+#include "vmm/machine/device_tree.h"
+#include "vmm/machine/machine.h"
 
 /* The files that the guest is started from, opened once: a reset starts it from the same ones. */
 struct boot {

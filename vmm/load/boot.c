@@ -10,8 +10,8 @@
 
 #include "crt/crt.h"
 #include "crt/sys.h"
-#include "device_tree.h"
-#include "map.h"
+#include "vmm/machine/device_tree.h"
+#include "vmm/machine/map.h"
 #include "vmm/report.h"
 
 #include <fcntl.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* vmm/vcpu.c against a KVM that exits for every reason there is. */
+/* vmm/machine/exits.c and vmm/kvm/vcpu.c against a KVM that exits for every reason there is. */
 #include "reports.h"
 
 #include "vmm/debug/trace.h"
 #include "vmm/kvm/registers.h"
+#include "vmm/machine/exits.h"
 #include "vmm/machine/inspect.h"
 #include "vmm/machine/uart_fast.h"
 
@@ -174,12 +175,6 @@ void run_was_interrupted(struct vcpu *vcpu)
 	interruptions++;
 }
 
-void watch_run(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	fail_msg("nobody watches");
-}
-
 void kvm_observed(int fd, unsigned long request, uintptr_t argument, int result)
 {
 	(void)fd, (void)request, (void)argument, (void)result;
@@ -213,7 +208,7 @@ static struct run run_with(int result, unsigned reason)
 	all_reports[0] = '\0';
 	run_result = result;
 	shared.run.exit_reason = reason;
-	vcpu_run(&vcpu);
+	run_vcpu(&vcpu);
 	return guest;
 }
 
