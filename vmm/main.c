@@ -5,7 +5,8 @@
  * Who calls it: crt/start.c. Everything below it is called from here, directly or by a table. All
  * state lies on its stack and is handed on, but for these: the auxiliary vector and the stack guard
  * (crt/start.c), the guest's time (clock.c), pages that the guest is shown (machine.c,
- * uart_fast.c), and what is told of a run from everywhere (report.c, trace.c, stats.c).
+ * uart_fast.c), what a signal handler calls (vcpu.c), who observes KVM's calls (system.c), and
+ * messages, trace and statistics, which are written from everywhere (report.c, trace.c, stats.c).
  */
 #include "crt/crt.h"
 #include "options.h"
@@ -113,6 +114,7 @@ static int run(const struct options *options, bool is_terminal)
 	if (options->gdb)
 		gdb_open(&gdb, options->gdb, options->gdb_wait);
 	machine_create(&machine, &kvm, &console, options, trace_outlet());
+	loop_take_sigterm(&machine.loop);
 	machine.run.core = dump_open_core(options->dump_core);
 	trace_attach(&machine.run);
 	machine.uart_is_plain |= trace_is_on();
@@ -126,12 +128,12 @@ static int run(const struct options *options, bool is_terminal)
 	boot_load(&boot, &machine);
 	if (options->dump_dtb) {
 		trace_close();
+		loop_finish(&machine.loop);
 		return STATUS_PASS;
 	}
 	if (options->stats)
 		stats_open();
 	stats_attach(&machine.run);
-	loop_take_sigterm(&machine.loop);
 	if (!options->no_sandbox)
 		sandbox_enter(most_files(options));
 	run_start_threads(&machine.run);

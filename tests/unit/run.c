@@ -235,6 +235,17 @@ static void test_start(void **state)
 	}
 }
 
+/* A pause that is asked for when the run has ended: nobody would end it. */
+static void test_pause_at_the_end(void **state)
+{
+	(void)state;
+	make_run(1);
+	run_end(&run, RESET, 0);
+	run_ask_pause(&run);
+	run_wait_if_paused(&vcpus[0]);
+	assert_int_equal(vcpus[0].paused, 0);
+}
+
 static void *reset_often(void *argument)
 {
 	(void)argument;
@@ -266,8 +277,8 @@ static void test_race(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranks), cmocka_unit_test(test_start),
-		cmocka_unit_test(test_race),
+		cmocka_unit_test(test_ranks),	  cmocka_unit_test(test_start),
+		cmocka_unit_test(test_race),	  cmocka_unit_test(test_pause_at_the_end),
 		cmocka_unit_test(test_first_run), /* its threads are there until the end */
 	};
 

@@ -2,7 +2,7 @@
 /*
  * Registers, a backtrace, code and the last exits of every CPU; and an ELF core file.
  *
- * Who calls it: machine.c, console.c. Touches standard error and the core file; reads vCPUs and
+ * Who calls it: main.c, console.c. Touches standard error and the core file; reads vCPUs and
  * guest RAM.
  */
 #include "dump.h"

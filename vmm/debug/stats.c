@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
-/* --stats: all figures are wanted. The descriptor is opened before the sandbox and used inside. */
+/* --stats: all figures are wanted. smaps is opened before the sandbox and read inside of it. */
 static struct {
 	bool is_open;
 	int smaps; /* negative errno: there is none */

@@ -42,7 +42,7 @@ struct loop {
 	unsigned outlet_count;
 };
 
-/* Makes the eventfd, for all runs; dies if the host cannot. */
+/* Makes its descriptors, for all runs; dies if the host cannot. */
 void loop_create(struct loop *loop, struct run *run, struct console *console);
 /* Timer `number` is this device's, and off. */
 void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,

@@ -2,7 +2,8 @@
 /*
  * KVM's vCPU layer: a CPU of a guest, and how it is made to leave the guest.
  *
- * Who calls it: machine.c, run.c and boot.c. Touches the vCPU's descriptor and its kvm_run mapping.
+ * Who calls it: machine.c, run.c, exits.c, boot.c and main.c. Touches the vCPU's descriptor and its
+ * kvm_run mapping.
  */
 #include "crt/crt.h"
 #include "crt/sys.h"

@@ -61,7 +61,7 @@ void machine_show_flash(struct machine *machine);
 /* Runs the guest until it ends or resets itself; its status is in machine->run then. */
 void machine_run(struct machine *machine);
 
-/* Makes all but the threads anew, as machine_create did. */
+/* Makes all of that anew: what machine_power_on makes. */
 void machine_reset(struct machine *machine);
 
 #endif

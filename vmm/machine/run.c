@@ -230,6 +230,9 @@ void run_wait_if_paused(struct vcpu *vcpu)
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		if (!(__atomic_load_n(&vcpu->guest->gate, __ATOMIC_SEQ_CST) & PAUSED))
 			return;
+		/* Nobody would wake it for the next run: it goes where that is waited for. */
+		if (!run_goes_on(vcpu->guest))
+			return;
 		vcpu->paused = 1;
 		leave(vcpu->guest);
 		futex_wait(&vcpu->paused, 1);

@@ -74,7 +74,7 @@ static void expire(void *device)
 	struct stuck *stuck = device;
 	bool again = true;
 
-	if (stuck->console->transmitted)
+	if (stuck->console->transmitted != stuck->printed)
 		return;
 	if (!run_pause_asked(stuck->run)) { /* else somebody else looks at it */
 		run_pause(stuck->run);
@@ -88,8 +88,7 @@ static void expire(void *device)
 void stuck_start(struct stuck *stuck)
 {
 	stuck->looks = stuck->hits = 0;
-	if (stuck->console->transmitted)
-		return;
+	stuck->printed = stuck->console->transmitted;
 	lock_acquire(&stuck->lock);
 	timer_line_set(&stuck->timer, LOOK_NS);
 	lock_release(&stuck->lock);

@@ -15,6 +15,7 @@ struct stuck {
 	const struct console *console;
 	struct timer_line timer;
 	struct lock lock; /* the timer's */
+	uint64_t printed; /* bytes that the console had when the run began */
 	unsigned looks;	  /* so far */
 	unsigned cpu;	  /* that was in its vectors at the last look */
 	unsigned hits;	  /* looks in a row at which it was */
