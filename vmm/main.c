@@ -84,6 +84,14 @@ static void announce(const struct options *options)
 		dprintf(1, "\036nestling: %s ready\n", options->status_token);
 }
 
+static void attach_gdb(struct gdb *gdb, struct machine *machine)
+{
+	gdb_attach(gdb, &machine->run, &machine->vm, &machine->flash_image, machine->console);
+	machine->loop.gdb = gdb;
+	loop_add_outlet(&machine->loop, &gdb->line, gdb->unsent, sizeof gdb->unsent,
+			sizeof gdb->unsent, 0);
+}
+
 /* One run of the guest, and what is to be said if it could not go on. */
 static void run_once(struct machine *machine)
 {
@@ -119,12 +127,8 @@ static int run(const struct options *options, bool is_terminal)
 	trace_attach(&machine.run);
 	machine.uart_is_plain |= trace_is_on();
 	machine_power_on(&machine);
-	if (options->gdb) {
-		gdb_attach(&gdb, &machine.run, &machine.vm, &machine.flash_image, &console);
-		machine.loop.gdb = &gdb;
-		loop_add_outlet(&machine.loop, &gdb.line, gdb.unsent, sizeof gdb.unsent,
-				sizeof gdb.unsent, 0);
-	}
+	if (options->gdb)
+		attach_gdb(&gdb, &machine);
 	boot_load(&boot, &machine);
 	if (options->dump_dtb) {
 		trace_close();
