@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Claim: a guest that asks to be saved goes on where it was, at once and when it is resumed, and
+ * can tell which. Registers of all kinds are as before, interrupts that were pending come, each
+ * once, a timer that was armed expires, and of the other CPUs one is off, one sleeps, and the
+ * others work. Then it waits for a key: r resets it, which takes a resumed guest back to the
+ * snapshot; any other ends it.
+ */
+#include "guest.h"
+
+#include <stdbool.h>
+
+#define RTC_DR 0x00
+#define RTC_LR 0x08
+#define ENABLE 1
+#define MASK 2
+#define PENDING_SGI 5
+#define WAKE_SGI 6
+#define FPEN (3ul << 20)
+
+static const void *tree;
+static volatile unsigned seen[64]; /* interrupts by INTID */
+static volatile unsigned woken, stops;
+static volatile uint64_t work[MAX_CPUS], started[MAX_CPUS];
+
+void guest_interrupt(unsigned intid)
+{
+	seen[intid]++;
+	if (intid == 16 + TIMER_VIRTUAL_PPI)
+		write_system_register("cntv_ctl_el0", MASK);
+	if (intid == 32 + UART_SPI)
+		write32(UART_IMSC, 0);
+	if (intid == WAKE_SGI)
+		woken++;
+}
+
+/* CPU 2 is off, CPU 3 sleeps, the others work. */
+void guest_secondary(unsigned index)
+{
+	mmu_on();
+	gic_start(tree);
+	gic_enable(WAKE_SGI);
+	started[index]++;
+	if (index == 2)
+		psci(PSCI_CPU_OFF, 0, 0, 0);
+	while (index == 3 && !woken) {
+		wait_for_interrupt();
+		unmask_interrupts();
+		mask_interrupts();
+	}
+	while (!stops)
+		work[index]++;
+	psci(PSCI_CPU_OFF, 0, 0, 0);
+}
+
+static void start_cpu(unsigned cpu)
+{
+	uint64_t before = started[cpu];
+
+	check(psci(PSCI_CPU_ON, cpu, (uintptr_t)secondary_start, cpu) == 0);
+	while (started[cpu] == before)
+		;
+}
+
+static bool is_off(unsigned cpu)
+{
+	return psci(PSCI_AFFINITY_INFO, cpu, 0, 0) == 1;
+}
+
+static void set_up(unsigned cpus)
+{
+	for (unsigned cpu = 1; cpu < cpus; cpu++)
+		start_cpu(cpu);
+	while (cpus > 2 && !is_off(2))
+		;
+	gic_enable(PENDING_SGI);
+	gic_enable(16 + TIMER_VIRTUAL_PPI);
+	gic_enable(32 + UART_SPI);
+	gic_send(PENDING_SGI, 0);
+	write32(UART_CR, UART_ON);
+	write32(UART_IMSC, UART_TX);
+	check(read32(UART_MIS) == UART_TX); /* the print before has set it */
+	write32(RTC_BASE + RTC_LR, 5000);
+	write_system_register("tpidr_el0", 0x0123456789abcdef);
+	write_system_register("par_el1", 0x1234000);
+	write_system_register("cpacr_el1", FPEN);
+	__asm__ volatile("movi v17.16b, #0x5a\n\tmsr fpsr, %0" : : "r"(0x10ul));
+	write_system_register("cntv_tval_el0", read_system_register("cntfrq_el0") / 50);
+	write_system_register("cntv_ctl_el0", ENABLE);
+}
+
+static void check_registers(void)
+{
+	uint64_t low, high, status;
+
+	check(read_system_register("tpidr_el0") == 0x0123456789abcdef);
+	check(read_system_register("par_el1") == 0x1234000);
+	check(read_system_register("cpacr_el1") == FPEN);
+	__asm__ volatile("mov %0, v17.d[0]\n\tmov %1, v17.d[1]\n\tmrs %2, fpsr"
+			 : "=r"(low), "=r"(high), "=r"(status));
+	check(low == 0x5a5a5a5a5a5a5a5a && high == low && status == 0x10);
+	check(read32(RTC_BASE + RTC_DR) >= 5000);
+	check(read32(UART_MIS) == UART_TX && read32(UART_CR) == UART_ON);
+}
+
+static void check_interrupts(void)
+{
+	check(!seen[PENDING_SGI] && !seen[32 + UART_SPI]);
+	while (!seen[16 + TIMER_VIRTUAL_PPI]) {
+		wait_for_interrupt();
+		unmask_interrupts();
+		mask_interrupts();
+	}
+	pause(1000);
+	unmask_interrupts();
+	mask_interrupts();
+	check(seen[PENDING_SGI] == 1 && seen[32 + UART_SPI] == 1);
+	check(seen[16 + TIMER_VIRTUAL_PPI] == 1);
+}
+
+static void check_cpus(unsigned cpus)
+{
+	if (cpus > 2) {
+		check(is_off(2));
+		start_cpu(2);
+	}
+	if (cpus > 3) {
+		check(!woken);
+		gic_send(WAKE_SGI, 3);
+	}
+	for (unsigned cpu = 1; cpu < cpus; cpu++) {
+		uint64_t before = work[cpu];
+
+		while (cpu != 2 && work[cpu] == before)
+			;
+	}
+	stops = 1;
+	for (unsigned cpu = 1; cpu < cpus; cpu++)
+		while (!is_off(cpu))
+			;
+}
+
+void guest_main(const void *device_tree)
+{
+	unsigned cpus;
+	uint64_t before;
+	uint32_t key;
+
+	tree = device_tree;
+	mmu_on();
+	cpus = tree_cpus(device_tree);
+	print("asks\n");
+	gic_start(device_tree);
+	set_up(cpus);
+	before = read_system_register("cntvct_el0");
+	write32(FINISHER_BASE, FINISHER_SAVE);
+	check(read_system_register("cntvct_el0") >= before);
+	check_registers();
+	check_interrupts();
+	check_cpus(cpus);
+	print(read32(FINISHER_BASE) ? "resumed\n" : "saved\n");
+	key = take_key();
+	if (key == 'r')
+		psci(PSCI_SYSTEM_RESET, 0, 0, 0);
+}
