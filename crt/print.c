@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <poll.h>
 
-/* Where formatted bytes go: to memory (fd < 0), where what does not fit is only counted, or out. */
+/* Where formatted bytes go: a buffer (fd < 0; the excess is only counted), or a descriptor. */
 struct sink {
 	char *buffer;
 	size_t size;  /* bytes of buffer */
@@ -21,7 +21,7 @@ struct sink {
 	int error; /* first negative errno of write */
 };
 
-/* One conversion between % and its letter. */
+/* One conversion specification, between % and its letter. */
 struct conversion {
 	bool left, zero, alternate;
 	int width, precision; /* precision < 0: none given */
@@ -71,7 +71,7 @@ static void pad(struct sink *sink, char c, int count)
 		put(sink, c);
 }
 
-/* A prefix (sign, 0x) and a body, brought to the width that was asked for. */
+/* Prints a prefix (sign, 0x) and a body, padded to the field width. */
 static void field(struct sink *sink, const struct conversion *c, const char *prefix,
 		  const char *body, size_t size)
 {
@@ -184,7 +184,7 @@ static int decimal(const char **format, va_list *arguments)
 	return value;
 }
 
-/* Reads what stands between % and the letter; leaves `format` on the letter. */
+/* Parses flags, width, precision and length; leaves `format` at the conversion's letter. */
 static struct conversion parse(const char **format, va_list *arguments)
 {
 	struct conversion c = { .precision = -1 };
@@ -268,7 +268,7 @@ int dprintf(int fd, const char *format, ...)
 	return n;
 }
 
-/* Those that the system calls of sys.h can return. */
+/* The error numbers that the system calls of sys.h can return. */
 static const struct {
 	int number;
 	const char *text;
@@ -284,7 +284,7 @@ static const struct {
 	{ ERROR(EBADF, "bad file descriptor") },
 	{ ERROR(ECHILD, "no child process") },
 	{ ERROR(EAGAIN, "try again") },
-	{ ERROR(ENOMEM, "out of memory") },
+	{ ERROR(ENOMEM, "out of memory; free some on the host") },
 	{ ERROR(EACCES, "permission denied") },
 	{ ERROR(EFAULT, "bad address") },
 	{ ERROR(EBUSY, "busy") },

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/*
- * Random bytes, at once. Who uses it: boot.c, for the seeds of a guest.
- */
+/* Random bytes without waiting. Who calls it: boot.c, for the seeds in a guest's device tree; the
+ * entropy device. */
 #include "crt.h"
 #include "sys.h"
 
@@ -19,7 +18,7 @@ static uint64_t next(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* From the kernel's bytes of AT_RANDOM, the second half: the first is the stack guard. */
+/* Uses the second half of AT_RANDOM's 16 bytes: the first half is the stack guard. */
 static void fill(uint8_t *to, size_t size)
 {
 	struct timespec time = { 0 };
@@ -34,7 +33,8 @@ static void fill(uint8_t *to, size_t size)
 
 void random_bytes(void *to, size_t size)
 {
-	/* Without this flag a host that has just booted would wait for its entropy, for seconds. */
+	/* Without GRND_INSECURE a host that has just booted would block for seconds, until its
+	 * generator is seeded. */
 	if (sys_getrandom(to, size, GRND_INSECURE) != (long)size)
 		fill(to, size);
 }

@@ -2,8 +2,8 @@
 /*
  * From the kernel's entry to main(): relocation of the static-PIE, stack guard, auxiliary vector.
  *
- * Who uses it: the kernel enters at _start. Touches the program's own image and nothing else.
- * Until relocate() is done no pointer held in data is right, so nothing here reads one before.
+ * Who calls it: the kernel enters at _start. Touches only the program's own image. Before
+ * relocate() has run, pointers in initialised data are wrong, so nothing here reads one earlier.
  */
 #include "crt.h"
 #include "sys.h"
@@ -16,12 +16,11 @@
 /* crt/program.lds defines these. */
 extern HIDDEN char __ehdr_start[];
 extern HIDDEN char __relro_start[], __relro_end[];
-extern HIDDEN const Elf64_Rela __rela_start[], __rela_end[];
 
 /*
- * Tells the kernel to map our code with branch target identification (ELF for AArch64, 5.2.2:
- * program property). ld would leave it out for libfdt, whose objects do not say they are fit for
- * it. They are: they have no indirect branch, which tests/system/binary.t makes sure of.
+ * Asks the kernel to map our code with branch target identification (ELF for AArch64, 5.2.2:
+ * program property). ld would drop the property, because libfdt's objects do not carry it. They are
+ * safe with it: they have no indirect branches, which tests/system/binary.t checks.
  */
 __asm__(".pushsection .note.bti, \"a\", %note\n"
 	"	.balign	8\n"
@@ -32,7 +31,7 @@ __asm__(".pushsection .note.bti, \"a\", %note\n"
 
 static const Elf64_auxv_t *auxiliary_vector;
 
-/* Read by code that gcc emits into every function with an array; libfdt's objects share it. */
+/* Read by the stack protector's code that gcc emits; libfdt's objects use it, too. */
 uintptr_t __stack_chk_guard;
 
 /* Procedure call standard (AAPCS64): sp is argc, argv, environment, auxiliary vector. */
@@ -49,7 +48,7 @@ __asm__(".pushsection .text.start, \"ax\"\n"
 
 void __stack_chk_fail(void);
 
-/* A smashed stack is a bug or an attack: no more code of ours may run. */
+/* An overwritten guard is a bug or an attack: no more code of ours may run. */
 _Noreturn void __stack_chk_fail(void)
 {
 	__builtin_trap();
@@ -90,23 +89,39 @@ _Noreturn void exit(int status)
 	__builtin_trap();
 }
 
-/*
- * The program is linked at 0: an address in the file plus the load address is the one in memory.
- * Every relocation is R_AARCH64_RELATIVE (ELF for AArch64, 5.7.11); tests/system/binary.t checks.
- */
-static void relocate(void)
+/* Behind the payloads, which can be large: farther away than the code model allows for. */
+static const uint64_t *relocations(void)
 {
-	uintptr_t load = (uintptr_t)__ehdr_start;
-	size_t count = ((uintptr_t)__rela_end - (uintptr_t)__rela_start) / sizeof *__rela_start;
+	const uint64_t *table;
 
-	for (const Elf64_Rela *rela = __rela_start; count--; rela++)
-		*(uintptr_t *)(load + rela->r_offset) = load + (uintptr_t)rela->r_addend;
+	__asm__("adrp %0, __relocations\n\tadd %0, %0, :lo12:__relocations" : "=r"(table));
+	return table;
 }
 
 /*
- * Nothing writes relocated constants from here on (-z relro). The kernel mapped whole pages around
- * them, and the page size is the host's.
+ * The program is linked at address 0, and so are the pointers in its data: the load address is
+ * added to each. They are listed as in a DT_RELR table (System V ABI, "Relative relocations"): an
+ * even entry is the address of a pointer, an odd one a bitmap of the 63 words that follow. 0 ends
+ * the table.
  */
+static void relocate(void)
+{
+	uintptr_t load = (uintptr_t)__ehdr_start, *next = (uintptr_t *)load;
+
+	for (const uint64_t *entry = relocations(); *entry; entry++) {
+		if (*entry % 2 == 0) {
+			next = (uintptr_t *)(load + *entry);
+			*next++ += load;
+			continue;
+		}
+		for (uint64_t bits = *entry >> 1; bits; bits &= bits - 1)
+			next[__builtin_ctzll(bits)] += load;
+		next += 63;
+	}
+}
+
+/* Makes relocated constants read-only (RELRO). The region is rounded to pages of the host, whose
+ * size is only known now. */
 static void protect_constants(void)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
@@ -119,11 +134,13 @@ static void protect_constants(void)
 	}
 }
 
-/* The program's own; its result is the exit status. */
+/* The program's own main; its result is the exit status. */
 int main(int argc, char **argv);
 void crt_start(uintptr_t *stack);
 
-/* Sets the guard that a protected function would compare on return: this one must not have it. */
+/*
+ * Not protected itself, because it changes the guard that a protected function compares on return.
+ */
 __attribute__((optimize("no-stack-protector"))) _Noreturn void crt_start(uintptr_t *stack)
 {
 	int argc = (int)stack[0];

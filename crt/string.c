@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory and strings, as ISO C 7.24 and POSIX have them: what gcc calls on its
- * own, what libfdt needs, what vmm/ uses. Byte loops but where much is moved: payloads are copied,
- * and libfdt makes room.
+ * Memory and string functions of ISO C 7.24 and POSIX: those that gcc emits calls to, that libfdt
+ * needs, and that vmm/ uses. Only memcpy, memmove and memset go by words: payloads are copied, and
+ * libfdt shifts whole trees.
  *
- * Who uses it: everybody. Touches only what it is given.
+ * Who calls it: everybody. Touches only its arguments.
  */
 #include "crt.h"
 
-/* A word at any address, of any type. */
+/* A 64-bit word of any alignment that may alias any type. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t;
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
@@ -32,8 +32,8 @@ void *memmove(void *to, const void *from, size_t size)
 	uint8_t *t = to;
 	const uint8_t *f = from;
 
-	/* memcpy goes upwards, a pair of words read before it is written: right if `to` is below.
-	 */
+	/* memcpy copies upwards and reads each pair of words before it writes it: correct if `to`
+	 * is below. */
 	if (t <= f || t >= f + size)
 		return memcpy(to, from, size);
 	for (; size >= 8; size -= 8)
@@ -48,8 +48,10 @@ void *memset(void *to, int byte, size_t size)
 	uint8_t *t = to;
 	uint64_t word = 0x0101010101010101u * (uint8_t)byte;
 
-	for (; size >= 8; size -= 8, t += 8)
-		*(word_t *)t = word;
+	for (; size >= 16; size -= 16, t += 16) {
+		((word_t *)t)[0] = word;
+		((word_t *)t)[1] = word;
+	}
 	while (size--)
 		*t++ = (uint8_t)byte;
 	return to;
@@ -73,11 +75,11 @@ void *memchr(const void *memory, int byte, size_t size)
 	return NULL;
 }
 
-size_t strnlen(const char *string, size_t most)
+size_t strnlen(const char *string, size_t max)
 {
 	size_t length = 0;
 
-	while (length < most && string[length])
+	while (length < max && string[length])
 		length++;
 	return length;
 }
@@ -87,9 +89,9 @@ size_t strlen(const char *string)
 	return strnlen(string, SIZE_MAX);
 }
 
-int strncmp(const char *left, const char *right, size_t most)
+int strncmp(const char *left, const char *right, size_t max)
 {
-	for (; most; most--, left++, right++)
+	for (; max; max--, left++, right++)
 		if (*left != *right || !*left)
 			return (uint8_t)*left - (uint8_t)*right;
 	return 0;

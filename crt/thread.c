@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signal handlers, threads by raw clone, and a lock by futex (clone(2), futex(2); the lock is the
- * second of Drepper's "Futexes Are Tricky").
+ * Signal handlers, threads by raw clone(2), and a lock on a futex(2) (the second version in
+ * Drepper's "Futexes Are Tricky").
  *
- * Who uses it: vmm/, a thread for each vCPU. A thread has no thread-local storage: nothing here
- * needs any.
+ * Who calls it: vmm/. Threads have no thread-local storage, because nothing here needs any.
  */
 #include "crt.h"
 #include "sys.h"
@@ -14,20 +13,32 @@
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <time.h>
 
-#define STACK_SIZE 65536 /* a multiple of every page size; our deepest call chain takes 2 KiB */
+#define STACK_SIZE                                                                                 \
+	65536 /* a multiple of every page size; our deepest call chain takes some 8 KiB */
+
+/* asm-generic/signal.h; without SA_RESTORER a handler returns by the vDSO. */
+struct action {
+	void (*handler)(int number, siginfo_t *info, void *context);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
 
 int signal_catch(int number, void (*handler)(int number, siginfo_t *info, void *context))
 {
-	/* asm-generic/signal.h; without SA_RESTORER it returns by the vDSO. */
-	const struct {
-		void (*handler)(int number, siginfo_t *info, void *context);
-		unsigned long flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} action = { .handler = handler, .flags = SA_SIGINFO };
+	const struct action action = { .handler = handler, .flags = SA_SIGINFO };
 
 	return (int)sys_rt_sigaction(number, &action, NULL, sizeof action.mask);
+}
+
+bool signal_is_ignored(int number)
+{
+	struct action action = { .flags = 0 };
+
+	return sys_rt_sigaction(number, NULL, &action, sizeof action.mask) == 0 &&
+	       (uintptr_t)action.handler == (uintptr_t)SIG_IGN;
 }
 
 void lock_acquire(struct lock *lock)
@@ -41,10 +52,12 @@ void lock_acquire(struct lock *lock)
 		sys_futex(&lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
 }
 
-/* The word is there, so that this cannot fail for good; a wake that got lost would be a hang. */
-static void wake(uint32_t *word, uint32_t most)
+/*
+ * Retries, because a lost wake-up would be a hang. It cannot fail for ever: the address is valid.
+ */
+static void wake(uint32_t *word, uint32_t max)
 {
-	while (sys_futex(word, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0) < 0)
+	while (sys_futex(word, FUTEX_WAKE_PRIVATE, max, NULL, NULL, 0) < 0)
 		;
 }
 
@@ -60,15 +73,21 @@ void futex_wait(uint32_t *word, uint32_t value)
 		sys_futex(word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
+void futex_wait_at_most(uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+	const struct timespec time = { .tv_sec = (time_t)(nanoseconds / 1000000000),
+				       .tv_nsec = (long)(nanoseconds % 1000000000) };
+
+	sys_futex(word, FUTEX_WAIT_PRIVATE, value, &time, NULL, 0);
+}
+
 void futex_wake_all(uint32_t *word)
 {
 	wake(word, INT_MAX);
 }
 
-/*
- * thread_clone(flags, stack top, thread id's address): the child takes function and argument off
- * its new stack. In assembly because a C function cannot return on another stack.
- */
+/* thread_clone(flags, stack top, address for the thread id): the child pops function and argument
+ * off its new stack. In assembly because a C function cannot return on another stack. */
 long thread_clone(unsigned long flags, uintptr_t *top, uint32_t *id);
 
 __asm__(".pushsection .text.thread_clone, \"ax\"\n"

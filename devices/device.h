@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device is to the rest, and the rest to a device.
+ * The interface between a device and the machine that it is part of.
  *
- * Who uses it: every device, the bus that calls it, the table of the machine that places it. A
- * device knows its registers; where it lies, what its interrupt is called and who listens is not
- * its business. Nothing in devices/ includes more than this file and C's freestanding headers.
+ * Who uses it: every device, the bus that calls it, and machine.c, which places it. A device knows
+ * its registers only, not its address or its interrupt number. Files in devices/ include only
+ * devices/ and C's freestanding headers.
  *
- * Whoever calls a device's functions holds that device's lock; so does a device that uses its
- * wires.
+ * The functions of a device are called with its lock held, and a device calls those of its wires
+ * with the lock held.
  */
 #ifndef DEVICES_DEVICE_H
 #define DEVICES_DEVICE_H
@@ -16,68 +16,63 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a trace calls a register of a device, and the bits of its value. */
+/* The name of a device's register in traces, and those of its bits. */
 struct register_name {
-	uint64_t offset;	 /* bytes from the device's base */
-	unsigned count;		 /* of 32-bit registers in a row that share the name; 0 is 1 */
-	const char *name;	 /* NULL: the row behind the last */
-	const char *const *bits; /* names from bit 0 on, "" for one without; NULL ends them */
-	bool is_character;	 /* the value is a byte of text */
+	const char *name;  /* NULL ends the table */
+	const char *bits;  /* names from bit 0 on, by commas; a bit may have none */
+	uint16_t offset;   /* bytes from the device's base */
+	uint16_t count;	   /* of consecutive 32-bit registers with this name; 0 means 1 */
+	bool is_character; /* the value is a byte of text */
 };
-#define BITS(...)                                                                                  \
-	(const char *const[])                                                                      \
-	{                                                                                          \
-		__VA_ARGS__, NULL                                                                  \
-	}
 
-/*
- * A field of a device's struct that is its state: what a snapshot keeps of it. Wires, what is
- * derived from other fields, and fast paths are not; a timer is kept as the time that is left.
- */
+/* A field of a device's struct that is part of its state, which a snapshot saves. Not state: wires,
+ * what is derived from other fields, and fast paths. A timer is saved as the time left. */
 struct field {
-	const char *name; /* NULL: the row behind the last */
+	const char *name; /* NULL ends the table */
 	uint16_t offset;  /* bytes from the start of the struct */
 	uint16_t size;	  /* bytes of an element */
 	uint16_t count;	  /* elements */
-	uint64_t max;	  /* of an element: a state that has a larger one is broken */
+	uint16_t stride;  /* bytes from one element to the next */
+	uint64_t max;	  /* of an element; a larger value is refused when a state is loaded */
 };
 #define SIZE_OF_FIELD(type, member) sizeof(((type *)0)->member)
 #define FIELD(type, member, max)                                                                   \
-#member, offsetof(type, member), SIZE_OF_FIELD(type, member), 1, max
+#member, offsetof(type, member), SIZE_OF_FIELD(type, member), 1,                           \
+		SIZE_OF_FIELD(type, member), max
 #define ARRAY_FIELD(type, member, max)                                                             \
 #member, offsetof(type, member), SIZE_OF_FIELD(type, member[0]),                           \
-		SIZE_OF_FIELD(type, member) / SIZE_OF_FIELD(type, member[0]), max
+		SIZE_OF_FIELD(type, member) / SIZE_OF_FIELD(type, member[0]),                      \
+		SIZE_OF_FIELD(type, member[0]), max
 
 /*
- * One device's behaviour. `offset` counts bytes from the device's base and offset + size never
- * passes its end; `size` is 1, 2, 4 or 8 bytes; values are little-endian and zero above `size`.
- * Every access has a defined answer: a device never fails, whatever its guest does.
+ * A device's functions. `offset` is in bytes from the device's base, and offset + size never passes
+ * its end; `size` is 1, 2, 4 or 8 bytes; values are little-endian and zero above `size`. Every
+ * access has a defined result: a device never fails, whatever the guest does.
  */
 struct device_ops {
 	const char *name;
 	uint64_t (*read)(void *device, uint64_t offset, unsigned size);
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
-	void (*reset)(void *device);   /* to the state after power-on; keeps its wires */
-	void (*expire)(void *device);  /* its timer has run out; NULL: it has none */
-	void (*day_set)(void *device); /* the time of day was set; NULL: does not matter */
+	void (*reset)(void *device);  /* to the state after power-on; keeps the wires */
+	void (*expire)(void *device); /* its timer has expired; NULL: it has no timer */
+	void (*day_set)(
+		void *device); /* the host's wall clock was set; NULL if that does not matter */
 	const struct field *fields;
-	/* The fields are new: sets wires, computes what is derived. False: they contradict each
-	 * other. */
+	/* Called when the fields have been loaded: sets the wires and derived values. False if the
+	 * fields contradict each other. */
 	bool (*loaded)(void *device);
-	size_t timer; /* offset of its timer_line; 0: it has none */
 	const struct register_name *registers;
-	uint64_t stride; /* bytes from one of a device's equal parts to the next; 0: it has none */
 };
 
 /* The wire from a device to the interrupt controller: active high, level-sensitive. */
 struct irq_line {
 	void (*set)(void *controller, unsigned number, bool level);
 	void *controller;
-	unsigned number; /* the controller's name for this wire */
-	bool level;	 /* what the controller was told last */
+	unsigned number; /* of the line at the controller */
+	bool level;	 /* the level last reported to the controller */
 };
 
-/* Tells the controller, if it does not know yet: that is a system call. */
+/* Reports the level if it has changed: each report is a system call. */
 static inline void irq_line_set(struct irq_line *line, bool level)
 {
 	if (line->level == level)
@@ -86,7 +81,7 @@ static inline void irq_line_set(struct irq_line *line, bool level)
 	line->set(line->controller, line->number, level);
 }
 
-/* The same even if it seems to know: what it was told last was before its state was loaded. */
+/* Reports the level unconditionally: after loading a state, `level` may be stale. */
 static inline void irq_line_restore(struct irq_line *line, bool level)
 {
 	line->level = level;
@@ -97,13 +92,12 @@ static inline void irq_line_restore(struct irq_line *line, bool level)
 #define TIMER_OFF UINT64_MAX
 
 struct timer_line {
-	/* To run out so many nanoseconds from now, instead of when it was to before; or TIMER_OFF.
-	 */
+	/* Sets the timer to expire in so many nanoseconds; TIMER_OFF cancels it. */
 	void (*set)(void *clock, unsigned number, uint64_t nanoseconds);
-	/* Nanoseconds until it runs out, 0 if it is due; or TIMER_OFF. */
+	/* Nanoseconds until it expires, 0 if it is due, TIMER_OFF if it is off. */
 	uint64_t (*left)(void *clock, unsigned number);
 	void *clock;
-	unsigned number; /* the clock's name for this timer */
+	unsigned number; /* of the timer at the clock */
 };
 
 static inline void timer_line_set(const struct timer_line *line, uint64_t nanoseconds)
@@ -111,14 +105,43 @@ static inline void timer_line_set(const struct timer_line *line, uint64_t nanose
 	line->set(line->clock, line->number, nanoseconds);
 }
 
-/* ---- state.c: a device's state as bytes, for whoever holds its lock ---- */
+/* Access to the guest's memory, for a device that is a bus master. */
+struct dma {
+	/* A host pointer to these guest-physical bytes, valid until the device is reset; NULL if
+	 * any of them is not RAM. */
+	void *(*map)(void *memory, uint64_t at, uint64_t length);
+	/* Marks bytes that the device has written as dirty, so that a snapshot in progress saves
+	 * them again. */
+	void (*written)(void *memory, const void *bytes, uint64_t length);
+	void *memory;
+};
 
-/* Bytes of the state of such a device. */
+static inline void *dma_map(const struct dma *dma, uint64_t at, uint64_t length)
+{
+	return dma->map(dma->memory, at, length);
+}
+
+static inline void dma_written(const struct dma *dma, const void *bytes, uint64_t length)
+{
+	dma->written(dma->memory, bytes, length);
+}
+
+/* A device's connections to its machine: the first member of every device's struct. Set once by
+ * whoever places the device; a reset keeps them. */
+struct wires {
+	struct irq_line irq;
+	struct timer_line timer;
+	struct dma dma;
+};
+
+/* ---- state.c: a device's state as bytes; the caller holds the device's lock ---- */
+
+/* The size of such a device's saved state, in bytes. */
 size_t device_state_size(const struct device_ops *ops);
-/* Writes that many: the fields in their order, then the time left of the timer. */
+/* Writes the saved state: the fields in table order, then the timer's remaining time. */
 void device_save(const struct device_ops *ops, const void *device, uint8_t *state);
-/* The opposite, for a device whose wires are set. False, and it is as after a reset, if no device
- * can be in that state. */
+/* Loads a saved state into a device whose wires are set. False, with the device reset, if the state
+ * is not valid for this device. */
 bool device_load(const struct device_ops *ops, void *device, const uint8_t *state);
 
 #endif

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Test finisher, with the values of the device "sifive,test0" as QEMU's riscv `virt` machine has
- * it.
+ * Test finisher, with the register values of "sifive,test0" in QEMU's riscv `virt` machine.
  *
- * Who calls it: the bus, by finisher_ops. Touches nothing but its wire.
- * One register at offset 0: the low half says how, the high half is the code of a failure.
+ * Who calls it: the bus, by finisher_ops. Touches only its wire. One register at offset 0: the low
+ * half is the command, the high half the code of a failure. It reads 1 in a guest that was resumed
+ * from a snapshot, else 0.
  */
 #include "finisher.h"
 
 #define FAIL 0x3333
 #define PASS 0x5555
 #define RESET 0x7777
+#define SAVE 0x6666 /* not of "sifive,test0" */
 
 static uint64_t finisher_read(void *device, uint64_t offset, unsigned size)
 {
-	(void)device, (void)offset, (void)size;
-	return 0;
+	const struct finisher *finisher = device;
+
+	(void)size;
+	return offset == 0 && finisher->is_resumed;
 }
 
 static void finisher_write(void *device, uint64_t offset, unsigned size, uint64_t value)
@@ -35,7 +38,10 @@ static void finisher_write(void *device, uint64_t offset, unsigned size, uint64_
 	case RESET:
 		finisher->finish(finisher->listener, FINISH_RESET, 0);
 		break;
-	default: /* no command, no effect */
+	case SAVE:
+		finisher->finish(finisher->listener, FINISH_SAVE, 0);
+		break;
+	default: /* unknown commands have no effect */
 		break;
 	}
 }

@@ -9,13 +9,18 @@ enum finish {
 	FINISH_PASS,
 	FINISH_FAIL,
 	FINISH_RESET,
+	FINISH_SAVE, /* saves the guest, which goes on */
 };
 
 struct finisher {
-	/* Wire, set once: told how the run ends and, for FINISH_FAIL, the guest's code of 16 bits.
+	struct wires wires;
+	/*
+	 * Wire, set once: receives how the run ends and, for FINISH_FAIL, the guest's 16-bit code.
 	 */
 	void (*finish)(void *listener, enum finish how, uint16_t code);
 	void *listener;
+	/* Set from outside: this guest was resumed from a snapshot. */
+	bool is_resumed;
 };
 
 extern const struct device_ops finisher_ops;

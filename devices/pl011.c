@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Arm PrimeCell UART PL011, revision r1p5 (Arm DDI 0183; sections below are this manual's).
+ * Arm PrimeCell UART PL011, revision r1p5 (Arm DDI 0183, whose sections are cited below).
  *
- * Who calls it: the bus, by pl011_ops; the console, at the other end of the line. Touches its own
- * struct and its wires.
+ * Who calls it: the bus, by pl011_ops, and the console. Touches its own struct and its wires.
  *
  * The line is infinitely fast: a byte written to DR has left before the next access, unless the
- * line itself wants no more. As on QEMU's, whose images must run here, bytes leave and come in even
- * if UARTEN, TXE or RXE is off; and an access narrower than a register, wherever in it, means its
- * lower bits.
+ * line itself accepts no more. As in QEMU's PL011, whose images must run here, bytes are sent and
+ * received even with UARTEN, TXE or RXE off, and an access narrower than a register means its low
+ * bits, wherever in the register it is.
  */
 #include "pl011.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Offsets of those registers that change by themselves. */
+/* Offsets of the registers that change without being written. */
 #define FR 0x018
 #define RIS 0x03c
 #define MIS 0x040
@@ -37,7 +36,7 @@
 /* CR, 3.3.8 */
 #define CR_LBE 0x0080
 #define CR_RXE 0x0200
-#define LOOP (CR_LBE | CR_RXE) /* what is sent is received */
+#define LOOPBACK (CR_LBE | CR_RXE) /* what is sent is received again */
 #define CR_DTR 0x0400
 #define CR_RTS 0x0800
 #define CR_OUT1 0x1000
@@ -53,10 +52,10 @@
 #define INT_FE 0x080
 #define INT_OE 0x400
 
-/* What an access does beyond the table's masks. */
+/* What an access does besides applying the table's mask. */
 enum kind {
-	NOTHING,  /* reads as its reset value, writes are dropped */
-	STORED,	  /* reads as written, under the mask; `stored` says where */
+	NOTHING,  /* reads as the reset value, writes are dropped */
+	STORED,	  /* reads as written, masked; `stored` is its index */
 	DATA,	  /* DR */
 	ERRORS,	  /* RSR and ECR */
 	FLAGS,	  /* FR */
@@ -72,7 +71,9 @@ struct reg {
 	uint8_t stored;
 };
 
-/* One row a register, at its offset / 4 (3.2, table 3-1). Where there is none, reads give zero. */
+/*
+ * One row per register, at index offset / 4 (3.2, table 3-1). Where there is none, reads give zero.
+ */
 static const struct reg registers[] = {
 	[0x000 / 4] = { 0, 0x00ff, DATA, 0 },		     /* DR, 3.3.1 */
 	[0x004 / 4] = { 0, 0xffff, ERRORS, 0 },		     /* RSR and ECR, 3.3.2 */
@@ -108,7 +109,7 @@ static const struct reg *find(uint64_t offset)
 	return &none;
 }
 
-/* ---- what is seen from outside ---- */
+/* ---- values of registers ---- */
 
 static unsigned depth(const struct pl011 *uart)
 {
@@ -124,8 +125,8 @@ static uint16_t flags(const struct pl011 *uart)
 	       (uart->rx.count == 0 ? FR_RXFE : 0) | (uart->rx.count == full ? FR_RXFF : 0);
 }
 
-/* What a read gives, without what else it does. */
-static uint16_t look(const struct pl011 *uart, const struct reg *reg)
+/* The value of a register, without the side effects of reading it. */
+static uint16_t value_of(const struct pl011 *uart, const struct reg *reg)
 {
 	switch (reg->kind) {
 	case STORED:
@@ -147,84 +148,88 @@ static uint16_t look(const struct pl011 *uart, const struct reg *reg)
 	}
 }
 
-/* Puts it into the page, at the register's place. */
-static void show(const struct pl011 *uart, uint64_t offset, uint32_t value)
+/* Updates the register's word in the shadow page. */
+static void update_page(const struct pl011 *uart, uint64_t offset, uint32_t value)
 {
 	uint32_t *at = &uart->page[offset / 4];
 
 	if (*at == value)
 		return;
 	__atomic_store_n(at, value, __ATOMIC_RELAXED);
-	uart->shown(uart->line, at);
+	uart->page_changed(uart->line, at);
 }
 
-void pl011_show(struct pl011 *uart, uint32_t *page)
+void pl011_set_shadow_page(struct pl011 *uart, uint32_t *page)
 {
 	uart->page = page;
 	if (!page)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
-		show(uart, 4 * i, look(uart, &registers[i]));
+		update_page(uart, 4 * i, value_of(uart, &registers[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(identification); i++)
-		show(uart, IDENTIFICATION + 4 * i, identification[i].reset);
+		update_page(uart, IDENTIFICATION + 4 * i, identification[i].reset);
 }
 
-/*
- * A read of DR leaves in RSR what was wrong with its byte: nothing if there is none. While input
- * waits, reads are counted.
- */
-bool pl011_is_still(const struct pl011 *uart)
+/* A read of DR copies the error bits of its byte to RSR, and clears them if there is no byte. While
+ * input is pending, reads are counted as polls. */
+bool pl011_reads_have_no_side_effects(const struct pl011 *uart)
 {
 	return uart->rx.count == 0 && !uart->offered && !(uart->errors & ~(DR_OE >> 8));
 }
 
-/* As long as the FIFO is empty all the time, TX, once raised, stays so until ICR. */
-bool pl011_sends_unseen(const struct pl011 *uart)
+/* While the FIFO is always empty, TX stays raised until it is cleared by ICR. */
+bool pl011_tx_state_is_constant(const struct pl011 *uart)
 {
 	return uart->raw & INT_TX && !uart->blocked && !(uart->stored[PL011_CR] & CR_LBE);
 }
 
 /*
- * After every change. Before the guest can learn of it by the page or by an interrupt, a shortcut
- * that it ends is gone. The one place where the interrupt's level is computed (2.8: UARTINTR is the
- * or of what MIS shows).
+ * To be called after every change. A fast path that is no longer valid is ended before the guest
+ * can notice the change by the shadow page or an interrupt. The only place where the interrupt's
+ * level is computed (2.8: UARTINTR is the OR of the bits of MIS).
  */
 static void update(struct pl011 *uart)
 {
 	uint16_t masked = uart->raw & uart->stored[PL011_IMSC];
 
-	if (uart->page && !pl011_is_still(uart))
-		uart->hide(uart->line);
-	if (uart->posted && !pl011_sends_unseen(uart))
-		uart->unpost(uart->line);
+	if (uart->page && !pl011_reads_have_no_side_effects(uart))
+		uart->remove_page(uart->line);
+	if (uart->coalesced && !pl011_tx_state_is_constant(uart))
+		uart->stop_coalescing(uart->line);
 	if (uart->page) {
-		show(uart, FR, flags(uart));
-		show(uart, RIS, uart->raw);
-		show(uart, MIS, masked);
+		update_page(uart, FR, flags(uart));
+		update_page(uart, RIS, uart->raw);
+		update_page(uart, MIS, masked);
 	}
-	irq_line_set(&uart->irq, masked != 0);
+	irq_line_set(&uart->wires.irq, masked != 0);
 }
 
 /* ---- input ---- */
 
 /*
- * Input waits at the other end of the line until the guest listens: a driver may empty the FIFO
- * when it opens the port (Linux does), and what was typed or piped before that is lost then.
+ * Input is held back at the other end of the line until the guest takes input. Drivers discard what
+ * is in the FIFO when they open the port (Linux does), so input typed or piped earlier would be
+ * lost.
  *
- * A guest listens while RX or RT is unmasked, once one of them was so for SETTLE_NS: Linux unmasks
- * both for a moment before it empties the FIFO. That this is over is kept, so that a driver that
- * masks them while it handles an interrupt is not slowed down, until it closes the port: it then
- * switches the FIFOs off while both are masked.
+ * A guest takes input by interrupts, or by polling.
  *
- * Or it polls: POLLS reads of FR, RIS or an empty DR without a write in between. One that polls FR
- * to send reads it at most twice between two writes (Linux's earlycon: for BUSY after a byte, for
- * TXFF before the next), or sees TXFF. It gets one byte at a time, which comes just before the read
- * that shows it: nothing is left in the FIFO when what it has loaded empties that.
+ * By interrupts: `input` becomes PL011_INPUT_ON when RX or RT has been unmasked for SETTLE_NS. Not
+ * at once, because Linux unmasks both briefly before it discards the FIFO. From then on the guest
+ * receives whenever RX or RT is unmasked, so that a driver that masks them in its interrupt handler
+ * is not delayed. It ends when the driver closes the port, which is when it switches the FIFOs off
+ * while both are masked.
  *
- * Once it has taken a byte, two reads do, until the next driver sets up the UART: one that looks
- * for a key now and then while it prints (U-Boot, for Ctrl-C) shall see it. Two and not one, so
- * that a loop that empties the FIFO ends. Until then a guest that looks for a key only between
- * bytes that it prints cannot be told from one that only prints, and gets no input.
+ * By polling: POLLS reads of FR, RIS or an empty DR without a write in between. A guest that reads
+ * FR in order to send does so at most twice between two writes (Linux's earlycon: for BUSY after a
+ * byte, for TXFF before the next), or sees TXFF. A polling guest gets one byte at a time, just
+ * before the read that shows it, so that no byte is in the FIFO when the next program in the guest
+ * discards it.
+ *
+ * Once the guest has received a byte by polling, two reads suffice, until a driver sets up the UART
+ * again: a guest that checks for a key now and then while it prints (U-Boot, for Ctrl-C) must see
+ * it. One read must not suffice, or a loop that reads until the FIFO is empty would take all input.
+ * Before that first byte, a guest that checks for a key only between the bytes that it prints
+ * cannot be told from one that only prints, and gets no input.
  */
 #define SETTLE_NS 100000000
 #define POLLS 4
@@ -236,8 +241,8 @@ static bool is_unmasked(uint16_t imsc)
 
 unsigned pl011_room(const struct pl011 *uart)
 {
-	/* With the receiver off (RXE) QEMU's receives all the same, and so must ours. */
-	if (uart->stored[PL011_CR] & CR_LBE || uart->listens != PL011_SETTLED ||
+	/* QEMU's PL011 receives even with RXE off, so RXE is not checked. */
+	if (uart->stored[PL011_CR] & CR_LBE || uart->input != PL011_INPUT_ON ||
 	    !is_unmasked(uart->stored[PL011_IMSC]))
 		return 0;
 	return depth(uart) - uart->rx.count;
@@ -248,13 +253,14 @@ static void start_polls(struct pl011 *uart)
 	uart->polls = uart->has_polled ? POLLS - 2 : 0;
 }
 
-static void tell_if_empty(struct pl011 *uart)
+static void request_input_if_empty(struct pl011 *uart)
 {
 	if (uart->offered && uart->rx.count == 0 && pl011_room(uart))
-		uart->empty(uart->line, 0);
+		uart->request_input(uart->line, 0);
 }
 
-/* Before a read by which a guest may look for input. One that looks at RIS may wait for RX. */
+/* Counts a read by which the guest may poll for input, before it is carried out. A guest that polls
+ * RIS may wait for RX, which needs the trigger level, so it gets as much as the FIFO holds. */
 static void poll(struct pl011 *uart, bool raw)
 {
 	if (uart->rx.count || uart->blocked || uart->stored[PL011_CR] & CR_LBE)
@@ -262,12 +268,12 @@ static void poll(struct pl011 *uart, bool raw)
 	if (uart->polls < POLLS)
 		uart->polls++;
 	if (uart->polls == POLLS)
-		uart->empty(uart->line, raw ? depth(uart) : 1);
+		uart->request_input(uart->line, raw ? depth(uart) : 1);
 }
 
 /* ---- receiving ---- */
 
-/* Bytes of a FIFO that are a trigger level (3.3.9); the last three are reserved. */
+/* The FIFO level, in bytes, that a trigger setting means (3.3.9); the last three are reserved. */
 static unsigned trigger(unsigned level)
 {
 	static const uint8_t eighths[] = { 1, 2, 4, 6, 7, 7, 7, 7 };
@@ -281,23 +287,23 @@ static unsigned receive_trigger(const struct pl011 *uart)
 }
 
 /*
- * Bytes that wait are announced by RT when none has come for 32 bit times (2.8.4): a byte has 16
- * clocks times the divisor a bit. A divisor of zero is no rate at all; then RT comes at once.
- * The timer has another use before the guest listens, and RT comes with that.
+ * RT is raised when received bytes have waited for 32 bit times (2.8.4); a bit lasts 16 clocks
+ * times the divisor. A divisor of zero is no rate: then RT is raised at once. During SETTLING the
+ * timer is used for that; RT is then raised when it expires.
  */
 static void start_timeout(struct pl011 *uart)
 {
 	uint64_t clocks = 32ull * 16 * uart->divisor / 64;
 
-	if (uart->listens != PL011_SETTLING)
-		timer_line_set(&uart->timer,
+	if (uart->input != PL011_INPUT_SETTLING)
+		timer_line_set(&uart->wires.timer,
 			       uart->rx.count ? clocks * 1000000000 / uart->clock : TIMER_OFF);
 }
 
 /*
- * RX follows the level (2.8.1); RT ends with the last byte. A driver that has RX enabled and RT not
- * would wait for ever for what is below the trigger. QEMU's PL011 raises RX with the first byte, so
- * that drivers made for it do just that: for them RT stands for RX, too.
+ * RX follows the FIFO level (2.8.1); RT is cleared with the last byte. QEMU's PL011 raises RX with
+ * the first byte, and some drivers made for it enable RX without RT: they would wait for ever for
+ * bytes below the trigger level. For them RT raises RX, too.
  */
 static void update_receive(struct pl011 *uart)
 {
@@ -328,7 +334,7 @@ static uint16_t take(struct pl011_fifo *fifo)
 	return symbol;
 }
 
-/* A symbol reaches the receiver, by the line or by the loop back. */
+/* A symbol arrives at the receiver, from the line or by loopback. */
 static void push(struct pl011 *uart, uint16_t symbol)
 {
 	if (uart->rx.count == depth(uart)) {
@@ -339,11 +345,11 @@ static void push(struct pl011 *uart, uint16_t symbol)
 	}
 	uart->overrun = false;
 	append(&uart->rx, symbol);
-	/* FE, PE and BE stand in the same order in DR and in RIS. */
+	/* FE, PE and BE have the same order in DR and in RIS. */
 	uart->raw |= (uint16_t)((symbol >> 8 & 7) * INT_FE);
 }
 
-/* After the last of the symbols that came together. */
+/* To be called after the last of the symbols that arrive together. */
 static void pushed(struct pl011 *uart)
 {
 	update_receive(uart);
@@ -355,10 +361,8 @@ static unsigned transmit_trigger(const struct pl011 *uart)
 	return depth(uart) == 1 ? 0 : trigger(uart->stored[PL011_IFLS] & 7);
 }
 
-/*
- * In loopback the receiver's room is the transmitter's: what finds none waits in the transmit FIFO,
- * whose level raises TX as it falls to the trigger (2.8.2). With the receiver off it is gone.
- */
+/* In loopback a symbol stays in the transmit FIFO while the receive FIFO is full; TX is raised when
+ * the level falls to the trigger (2.8.2). With the receiver off, symbols are lost. */
 static void loop_back(struct pl011 *uart)
 {
 	bool receives = uart->stored[PL011_CR] & CR_RXE;
@@ -377,7 +381,7 @@ static void loop_back(struct pl011 *uart)
 		uart->raw |= INT_TX;
 }
 
-/* Into the transmit FIFO, in loopback. A full one takes nothing: FR says so. */
+/* Sends a byte in loopback. A full transmit FIFO drops it, as FR has announced. */
 static void send_back(struct pl011 *uart, uint8_t byte)
 {
 	if (uart->tx.count < depth(uart))
@@ -399,7 +403,7 @@ static void pop(struct pl011 *uart)
 	update_receive(uart);
 	if (uart->tx.count)
 		loop_back(uart);
-	tell_if_empty(uart);
+	request_input_if_empty(uart);
 }
 
 void pl011_receive(struct pl011 *uart, const uint16_t *symbols, unsigned count, bool more)
@@ -416,22 +420,20 @@ static void pl011_expire(void *device)
 {
 	struct pl011 *uart = device;
 
-	if (uart->listens == PL011_SETTLING)
-		uart->listens = PL011_SETTLED;
+	if (uart->input == PL011_INPUT_SETTLING)
+		uart->input = PL011_INPUT_ON;
 	if (uart->rx.count)
 		uart->raw |= INT_RT;
 	update_receive(uart);
 	update(uart);
 	if (uart->offered && pl011_room(uart))
-		uart->empty(uart->line, pl011_room(uart));
+		uart->request_input(uart->line, pl011_room(uart));
 }
 
 /* ---- transmitting ---- */
 
-/*
- * The FIFO empties at once: that is a passage through the trigger level, which raises TX (2.8.2).
- * While the line wants no more it is full, and TX comes when the line is ready.
- */
+/* The FIFO empties at once, and so passes its trigger level, which raises TX (2.8.2). While the
+ * line accepts no more the FIFO is full, and TX is raised by pl011_ready. */
 static void transmit(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 {
 	start_polls(uart);
@@ -447,7 +449,7 @@ static void transmit(struct pl011 *uart, const uint8_t *bytes, unsigned count)
 		uart->raw |= INT_TX;
 }
 
-/* The loop is open again: what waited for the receiver goes out. */
+/* Loopback was switched off: what is left in the transmit FIFO goes out by the line. */
 static void send_waiting(struct pl011 *uart)
 {
 	while (uart->tx.count) {
@@ -473,8 +475,7 @@ void pl011_ready(struct pl011 *uart)
 
 /* ---- modem ---- */
 
-/* Modem outputs feed the inputs in loopback (3.3.8, LBE); nothing is connected to them otherwise.
- */
+/* In loopback the modem outputs feed the inputs (3.3.8, LBE); otherwise nothing is connected. */
 static const struct {
 	uint16_t output, flag, interrupt;
 } modem[] = {
@@ -484,7 +485,7 @@ static const struct {
 	{ CR_OUT2, FR_RI, INT_RI },
 };
 
-/* A change of an input raises its interrupt (2.8.3). */
+/* A change of a modem input raises its interrupt (2.8.3). */
 static void update_modem(struct pl011 *uart)
 {
 	uint16_t cr = uart->stored[PL011_CR];
@@ -501,10 +502,8 @@ static void update_modem(struct pl011 *uart)
 
 /* ---- registers ---- */
 
-/*
- * LCR_H: puts the divisor in force; switching the FIFOs off empties them; a break may come back. On
- * QEMU's, switching them on loses the byte that is there, too: here it stays.
- */
+/* A write to LCR_H makes the divisor effective; switching the FIFOs off empties them; in loopback a
+ * break is received. Unlike QEMU's, switching the FIFOs on keeps a received byte. */
 static void line_control(struct pl011 *uart, uint16_t before)
 {
 	uint16_t now = uart->stored[PL011_LCR_H];
@@ -515,26 +514,26 @@ static void line_control(struct pl011 *uart, uint16_t before)
 			uart->raw |= INT_TX;
 		uart->rx.count = uart->tx.count = 0;
 		if (!is_unmasked(uart->stored[PL011_IMSC]))
-			uart->listens = PL011_DEAF;
+			uart->input = PL011_INPUT_OFF;
 	}
 	update_receive(uart);
-	/* A break does not wait for what is in the transmit FIFO (3.3.7, BRK). */
-	if (now & ~before & LCR_BRK && (uart->stored[PL011_CR] & LOOP) == LOOP) {
+	/* A break does not wait for the transmit FIFO (3.3.7, BRK). */
+	if (now & ~before & LCR_BRK && (uart->stored[PL011_CR] & LOOPBACK) == LOOPBACK) {
 		push(uart, PL011_BREAK);
 		pushed(uart);
 	}
 }
 
-/* IMSC: see "input". */
+/* A write to IMSC; see "input". */
 static void mask(struct pl011 *uart)
 {
 	bool unmasked = is_unmasked(uart->stored[PL011_IMSC]);
 
-	if (unmasked && uart->listens == PL011_DEAF) {
-		uart->listens = PL011_SETTLING;
-		timer_line_set(&uart->timer, SETTLE_NS);
-	} else if (!unmasked && uart->listens == PL011_SETTLING) {
-		uart->listens = PL011_DEAF;
+	if (unmasked && uart->input == PL011_INPUT_OFF) {
+		uart->input = PL011_INPUT_SETTLING;
+		timer_line_set(&uart->wires.timer, SETTLE_NS);
+	} else if (!unmasked && uart->input == PL011_INPUT_SETTLING) {
+		uart->input = PL011_INPUT_OFF;
 		start_timeout(uart);
 	}
 }
@@ -564,10 +563,10 @@ static void store(struct pl011 *uart, enum pl011_register which, uint16_t value)
 		return;
 	}
 	loop_back(uart);
-	tell_if_empty(uart);
+	request_input_if_empty(uart);
 }
 
-/* An interrupt whose cause still stands comes again: with the next byte, or when none comes. */
+/* An interrupt whose cause persists is raised again: with the next byte, or by the timeout. */
 static void clear_interrupts(struct pl011 *uart, uint16_t which)
 {
 	uart->raw &= (uint16_t)~which;
@@ -575,14 +574,14 @@ static void clear_interrupts(struct pl011 *uart, uint16_t which)
 		start_timeout(uart);
 }
 
-/* FR was read with nothing to read. Input that may come comes behind it: it ends a driver's loop.
- */
-static void look_in_vain(struct pl011 *uart)
+/* To be called after a read of FR with an empty receive FIFO. Pending input comes only now, after
+ * the guest has seen the FIFO empty once, so that a loop that reads until it is empty ends. */
+static void read_empty_flags(struct pl011 *uart)
 {
 	if (!uart->offered)
 		uart->idle(uart->line);
 	else if (pl011_room(uart))
-		uart->empty(uart->line, pl011_room(uart));
+		uart->request_input(uart->line, pl011_room(uart));
 }
 
 static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
@@ -591,9 +590,9 @@ static uint64_t read_register(struct pl011 *uart, const struct reg *reg)
 
 	if (uart->offered && (reg->kind == FLAGS || reg->kind == RAW || reg->kind == DATA))
 		poll(uart, reg->kind == RAW);
-	value = look(uart, reg);
+	value = value_of(uart, reg);
 	if (reg->kind == FLAGS && value & FR_RXFE) {
-		look_in_vain(uart);
+		read_empty_flags(uart);
 	} else if (reg->kind == DATA) {
 		pop(uart);
 		update(uart);
@@ -615,7 +614,7 @@ static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t v
 		uart->sent = (uint8_t)value;
 		transmit(uart, &uart->sent, 1);
 		break;
-	case ERRORS: /* ECR: any value clears */
+	case ERRORS: /* ECR: any write clears */
 		uart->errors = 0;
 		break;
 	case CLEARING:
@@ -624,13 +623,15 @@ static void write_register(struct pl011 *uart, const struct reg *reg, uint16_t v
 	default:
 		return;
 	}
-	/* DR's shows no byte: the page is for when there is none. */
+	/*
+	 * In the shadow page DR stays zero, because the page exists only while nothing is received.
+	 */
 	if (uart->page && reg->kind != DATA)
-		show(uart, 4 * (uint64_t)(reg - registers), look(uart, reg));
+		update_page(uart, 4 * (uint64_t)(reg - registers), value_of(uart, reg));
 	update(uart);
 }
 
-/* 64 bits are two registers, the lower first. */
+/* A 64-bit access is one to two registers, the lower one first. */
 static uint64_t pl011_read(void *device, uint64_t offset, unsigned size)
 {
 	uint64_t value = read_register(device, find(offset));
@@ -658,9 +659,9 @@ static void pl011_reset(void *device)
 	uart->divisor = 0;
 	uart->rx.first = uart->rx.count = uart->tx.first = uart->tx.count = 0;
 	uart->polls = 0;
-	uart->listens = PL011_DEAF;
+	uart->input = PL011_INPUT_OFF;
 	uart->has_polled = uart->overrun = uart->blocked = uart->offered = false;
-	timer_line_set(&uart->timer, TIMER_OFF);
+	timer_line_set(&uart->wires.timer, TIMER_OFF);
 	update(uart);
 }
 
@@ -678,7 +679,7 @@ static const struct field fields[] = {
 	{ FIELD(struct pl011, tx.count, PL011_FIFO) },
 	{ FIELD(struct pl011, polls, POLLS) },
 	{ FIELD(struct pl011, has_polled, 1) },
-	{ FIELD(struct pl011, listens, PL011_SETTLED) },
+	{ FIELD(struct pl011, input, PL011_INPUT_ON) },
 	{ FIELD(struct pl011, overrun, 1) },
 	{ FIELD(struct pl011, blocked, 1) },
 	{ .name = NULL },
@@ -692,37 +693,31 @@ static bool pl011_loaded(void *device)
 		return false;
 	if (uart->tx.count && (!(uart->stored[PL011_CR] & CR_LBE) || uart->rx.count < depth(uart)))
 		return false;
-	if (uart->listens == PL011_SETTLING && !is_unmasked(uart->stored[PL011_IMSC]))
+	if (uart->input == PL011_INPUT_SETTLING && !is_unmasked(uart->stored[PL011_IMSC]))
 		return false;
-	irq_line_restore(&uart->irq, uart->raw & uart->stored[PL011_IMSC]);
+	irq_line_restore(&uart->wires.irq, uart->raw & uart->stored[PL011_IMSC]);
 	update(uart);
 	return true;
 }
 
-static const char *const interrupts[] = { "RI", "CTS", "DCD", "DSR", "RX", "TX",
-					  "RT", "FE",  "PE",  "BE",  "OE", NULL };
+static const char interrupts[] = "RI,CTS,DCD,DSR,RX,TX,RT,FE,PE,BE,OE";
 static const struct register_name names[] = {
 	{ .offset = 0x000, .name = "DR", .is_character = true },
-	{ .offset = 0x004, .name = "RSR", .bits = BITS("FE", "PE", "BE", "OE") },
-	{ .offset = FR,
-	  .name = "FR",
-	  .bits = BITS("CTS", "DSR", "DCD", "BUSY", "RXFE", "TXFF", "RXFF", "TXFE", "RI") },
+	{ .offset = 0x004, .name = "RSR", .bits = "FE,PE,BE,OE" },
+	{ .offset = FR, .name = "FR", .bits = "CTS,DSR,DCD,BUSY,RXFE,TXFF,RXFF,TXFE,RI" },
 	{ .offset = 0x020, .name = "ILPR" },
 	{ .offset = 0x024, .name = "IBRD" },
 	{ .offset = 0x028, .name = "FBRD" },
-	{ .offset = 0x02c,
-	  .name = "LCR_H",
-	  .bits = BITS("BRK", "PEN", "EPS", "STP2", "FEN", "", "", "SPS") },
+	{ .offset = 0x02c, .name = "LCR_H", .bits = "BRK,PEN,EPS,STP2,FEN,,,SPS" },
 	{ .offset = 0x030,
 	  .name = "CR",
-	  .bits = BITS("UARTEN", "SIREN", "SIRLP", "", "", "", "", "LBE", "TXE", "RXE", "DTR",
-		       "RTS", "OUT1", "OUT2", "RTSEN", "CTSEN") },
+	  .bits = "UARTEN,SIREN,SIRLP,,,,,LBE,TXE,RXE,DTR,RTS,OUT1,OUT2,RTSEN,CTSEN" },
 	{ .offset = 0x034, .name = "IFLS" },
 	{ .offset = 0x038, .name = "IMSC", .bits = interrupts },
 	{ .offset = RIS, .name = "RIS", .bits = interrupts },
 	{ .offset = MIS, .name = "MIS", .bits = interrupts },
 	{ .offset = 0x044, .name = "ICR", .bits = interrupts },
-	{ .offset = 0x048, .name = "DMACR", .bits = BITS("RXDMAE", "TXDMAE", "DMAONERR") },
+	{ .offset = 0x048, .name = "DMACR", .bits = "RXDMAE,TXDMAE,DMAONERR" },
 	{ .offset = IDENTIFICATION, .count = ARRAY_SIZE(identification), .name = "ID" },
 	{ .name = NULL },
 };
@@ -735,6 +730,5 @@ const struct device_ops pl011_ops = {
 	.expire = pl011_expire,
 	.fields = fields,
 	.loaded = pl011_loaded,
-	.timer = offsetof(struct pl011, timer),
 	.registers = names,
 };

@@ -11,7 +11,7 @@
 
 /* Registers of 3.2, table 3-1. */
 #define RTCDR 0x000   /* 3.3.1: the time; read-only */
-#define RTCMR 0x004   /* 3.3.2: when to raise the interrupt */
+#define RTCMR 0x004   /* 3.3.2: match value, which raises the interrupt */
 #define RTCLR 0x008   /* 3.3.3: sets the time */
 #define RTCCR 0x00c   /* 3.3.4: reads 1, started */
 #define RTCIMSC 0x010 /* 3.3.5 */
@@ -31,17 +31,17 @@ static uint32_t now(const struct pl031 *rtc)
 /* The one place where the interrupt's level is computed. */
 static void update_irq(struct pl031 *rtc)
 {
-	irq_line_set(&rtc->irq, rtc->raw && rtc->mask);
+	irq_line_set(&rtc->wires.irq, rtc->raw && rtc->mask);
 }
 
-/* The clock counts up and around: a match that has just passed is 2^32 seconds away. */
+/* The clock wraps at 2^32: a match that has just passed is 2^32 seconds away. */
 static void start_timer(struct pl031 *rtc)
 {
 	uint32_t seconds;
 
 	rtc->seen = now(rtc);
 	seconds = rtc->match - rtc->seen;
-	timer_line_set(&rtc->timer, seconds == 0 ? TIMER_OFF : seconds * NS_PER_S);
+	timer_line_set(&rtc->wires.timer, seconds == 0 ? TIMER_OFF : seconds * NS_PER_S);
 }
 
 static void set_alarm(struct pl031 *rtc)
@@ -51,7 +51,7 @@ static void set_alarm(struct pl031 *rtc)
 	start_timer(rtc);
 }
 
-/* Has it come past the match since it was seen last? If it was set back it has not. */
+/* Has the clock passed the match value since the last comparison? Not if it was set back. */
 static bool has_matched(const struct pl031 *rtc)
 {
 	uint32_t elapsed = now(rtc) - rtc->seen;
@@ -59,7 +59,7 @@ static bool has_matched(const struct pl031 *rtc)
 	return (int32_t)elapsed > 0 && rtc->match - rtc->seen - 1 < elapsed;
 }
 
-/* The timer runs by another clock than the time of day, which may be set: it may come early, or
+/* The timer runs by another clock than wall-clock time, which may be set: it may expire early or
  * late. */
 static void pl031_expire(void *device)
 {
@@ -71,12 +71,10 @@ static void pl031_expire(void *device)
 	update_irq(rtc);
 }
 
-static uint64_t pl031_read(void *device, uint64_t offset, unsigned size)
+static uint32_t read_register(struct pl031 *rtc, uint64_t offset)
 {
-	struct pl031 *rtc = device;
 	uint64_t id = (offset - IDENTIFICATION) / 4;
 
-	(void)size;
 	switch (offset & ~3ull) {
 	case RTCDR:
 		return now(rtc);
@@ -98,18 +96,15 @@ static uint64_t pl031_read(void *device, uint64_t offset, unsigned size)
 	}
 }
 
-static void pl031_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+static void write_register(struct pl031 *rtc, uint64_t offset, uint32_t value)
 {
-	struct pl031 *rtc = device;
-
-	(void)size;
 	switch (offset & ~3ull) {
 	case RTCMR:
-		rtc->match = (uint32_t)value;
+		rtc->match = value;
 		set_alarm(rtc);
 		break;
 	case RTCLR:
-		rtc->load = (uint32_t)value;
+		rtc->load = value;
 		rtc->offset += rtc->load - now(rtc);
 		set_alarm(rtc);
 		break;
@@ -126,6 +121,23 @@ static void pl031_write(void *device, uint64_t offset, unsigned size, uint64_t v
 	update_irq(rtc);
 }
 
+/* A 64-bit access is two registers, the lower one first. */
+static uint64_t pl031_read(void *device, uint64_t offset, unsigned size)
+{
+	uint64_t value = read_register(device, offset);
+
+	if (size == 8)
+		value |= (uint64_t)read_register(device, offset + 4) << 32;
+	return value;
+}
+
+static void pl031_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	write_register(device, offset, (uint32_t)value);
+	if (size == 8)
+		write_register(device, offset + 4, (uint32_t)(value >> 32));
+}
+
 static void pl031_reset(void *device)
 {
 	struct pl031 *rtc = device;
@@ -133,7 +145,7 @@ static void pl031_reset(void *device)
 	rtc->offset = rtc->match = rtc->load = 0;
 	rtc->seen = now(rtc);
 	rtc->mask = rtc->raw = false;
-	timer_line_set(&rtc->timer, TIMER_OFF);
+	timer_line_set(&rtc->wires.timer, TIMER_OFF);
 	update_irq(rtc);
 }
 
@@ -151,16 +163,16 @@ static bool pl031_loaded(void *device)
 {
 	struct pl031 *rtc = device;
 
-	irq_line_restore(&rtc->irq, rtc->raw && rtc->mask);
+	irq_line_restore(&rtc->wires.irq, rtc->raw && rtc->mask);
 	return true;
 }
 
-static const char *const alarm[] = { "ALARM", NULL };
+static const char alarm[] = "ALARM";
 static const struct register_name names[] = {
 	{ .offset = RTCDR, .name = "RTCDR" },
 	{ .offset = RTCMR, .name = "RTCMR" },
 	{ .offset = RTCLR, .name = "RTCLR" },
-	{ .offset = RTCCR, .name = "RTCCR", .bits = BITS("EN") },
+	{ .offset = RTCCR, .name = "RTCCR", .bits = "EN" },
 	{ .offset = RTCIMSC, .name = "RTCIMSC", .bits = alarm },
 	{ .offset = RTCRIS, .name = "RTCRIS", .bits = alarm },
 	{ .offset = RTCMIS, .name = "RTCMIS", .bits = alarm },
@@ -178,6 +190,5 @@ const struct device_ops pl031_ops = {
 	.day_set = pl031_expire,
 	.fields = fields,
 	.loaded = pl031_loaded,
-	.timer = offsetof(struct pl031, timer),
 	.registers = names,
 };

@@ -6,15 +6,13 @@
 #include "device.h"
 
 struct pl031 {
-	/* Wires, set once by whoever places the device. */
-	struct irq_line irq;
-	struct timer_line timer;
-	uint64_t (*seconds)(void); /* time of day, since 1970 */
+	struct wires wires;
+	uint64_t (*seconds)(void); /* wire: wall-clock time in seconds since 1970 */
 
 	/* State. */
-	uint32_t offset; /* what the guest's clock is ahead of the time of day */
+	uint32_t offset; /* seconds by which the guest's clock is ahead of wall-clock time */
 	uint32_t match, load;
-	uint32_t seen; /* the guest's clock when it was compared with `match` last */
+	uint32_t seen; /* the guest's clock when last compared with `match` */
 	bool mask, raw;
 };
 

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the time for which a guest is held does not pass for it, and never goes backwards. All
- * CPUs look at the virtual counter, the last one between sleeps, while a debugger holds the guest
- * or its monitor is stopped; when a key comes, the longest gaps that each has seen are printed, in
- * ms.
+ * Claim: time for which a guest is held does not pass for it, and its time never goes backwards.
+ * All CPUs read the virtual counter in a loop, the last one with sleeps in between, while a
+ * debugger holds the guest or its monitor is suspended. When a key is pressed, the longest gap that
+ * each has seen is printed, in ms.
  */
 #include "guest.h"
 
-#define FR 0x18
-#define FR_RXFE 0x10
 #define NAP_US 1000
-#define ENABLE 1
+#define ENABLE 1 /* of CNTV_CTL_EL0 */
 
-static volatile uint64_t longest[MOST_CPUS];
+static volatile uint64_t longest[MAX_CPUS]; /* gap by CPU, in counts of the virtual counter */
 
-/* Nobody sleeps for the interrupt's sake. */
+/* The timer's interrupt has only to end a nap. */
 void guest_interrupt(unsigned intid)
 {
 	(void)intid;
 	write_system_register("cntv_ctl_el0", 0);
 }
 
-/* Where a debugger can hold the guest. */
+/* A debugger sets a breakpoint here to hold the guest. */
 static void __attribute__((noinline)) look_again(void)
 {
 	__asm__ volatile("" ::: "memory");
@@ -82,7 +80,7 @@ void guest_main(const void *device_tree)
 		check(psci(PSCI_CPU_ON, cpu, (uintptr_t)secondary_start, cpu) == 0);
 	print("looking\n");
 	time = now();
-	while (read32(UART_BASE + FR) & FR_RXFE)
+	while (read32(UART_FR) & FR_RXFE)
 		time = look(0, time);
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
 		print_decimal(longest[cpu] * 1000 / read_system_register("cntfrq_el0"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a debugger can stop, step and change the guest on all its CPUs; its own BRKs stay its own.
- * That is: stop at a symbol, watch variables and change them. Ends with the status that a debugger
- * has put into `verdict`.
+ * Claim: a debugger can stop, step and change the guest on all its CPUs; the guest's own BRKs still
+ * reach the guest. The debugger stops at a symbol, watches variables and changes them. Ends with
+ * the status that the debugger has put into `verdict`.
  */
 #include "guest.h"
 

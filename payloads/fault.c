@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: where nothing is, reads give zero, writes are dropped, and --strict ends the run. Each
+ * Claim: where no device is, reads give zero, writes are dropped, and --strict ends the run. Each
  * such address is reported once.
  */
 #include "guest.h"

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the interrupt controller is the one in the device tree, and delivers what is enabled. That
- * is a CPU's own interrupts, and the UART's as long as its level is high. Every shared line starts
- * as level-sensitive.
+ * Claim: the interrupt controller is the one in the device tree, and delivers what is enabled. It
+ * delivers software-generated interrupts, and the UART's interrupt as long as its level is high.
+ * Every shared interrupt starts as level-sensitive.
  */
 #include "guest.h"
 
 #define GICD_ICFGR 0xc00
 #define UART_INTID (32 + UART_SPI)
-#define DR 0x00
-#define IMSC 0x38
-#define ICR 0x44
-#define TX 0x20
 
 static volatile unsigned software, uart;
 
 void guest_interrupt(unsigned intid)
 {
 	if (intid == UART_INTID) {
-		/* Level-sensitive: unless its cause goes it comes again. */
+		/* Level-sensitive: it is taken again until its cause is cleared. */
 		if (++uart % 3 == 0)
-			write32(UART_BASE + ICR, TX);
+			write32(UART_ICR, UART_TX);
 	} else {
 		check(intid == 5);
 		software++;
 	}
 }
 
-/* What is pending is taken now. */
+/* Takes all pending interrupts. */
 static void take_interrupts(void)
 {
 	unmask_interrupts();
@@ -53,21 +49,21 @@ void guest_main(const void *device_tree)
 	take_interrupts();
 	check(software == 1);
 
-	write32(UART_BASE + DR, '\n');
-	write32(UART_BASE + IMSC, TX);
+	write32(UART_DR, '\n');
+	write32(UART_IMSC, UART_TX);
 	take_interrupts();
 	check(uart == 0); /* not enabled */
 	gic_enable(UART_INTID);
 	take_interrupts();
-	check(uart == 3); /* until its cause went */
+	check(uart == 3); /* guest_interrupt has cleared the cause the third time */
 	gic_disable(UART_INTID);
-	write32(UART_BASE + DR, '\n');
+	write32(UART_DR, '\n');
 	take_interrupts();
 	check(uart == 3);
-	write32(UART_BASE + ICR, TX);
+	write32(UART_ICR, UART_TX);
 	gic_enable(UART_INTID);
 	take_interrupts();
-	check(uart == 3); /* its level fell before anybody looked */
-	write32(UART_BASE + IMSC, 0);
+	check(uart == 3); /* the level had fallen before the interrupt was enabled */
+	write32(UART_IMSC, 0);
 	print("ok\n");
 }

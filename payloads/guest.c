@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* What payloads share. Who calls it: every payload. Touches UART, finisher and the device tree. */
+/* Functions that payloads share. Who calls it: every payload. Touches UART, finisher and device
+ * tree. */
 #include "guest.h"
-
-#define UART_DR 0x00
-#define UART_FR 0x18
-#define UART_CR 0x30
-#define FR_TXFF 0x20
 
 /* Tokens of the tree's structure block (Devicetree Specification 0.4, 5.4.1). */
 #define FDT_BEGIN_NODE 1
@@ -13,7 +9,7 @@
 #define FDT_END 9
 
 struct entry_state entry_state;
-char stacks[MOST_CPUS][STACK_SIZE] __attribute__((aligned(16)));
+char stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(16)));
 
 int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -22,11 +18,18 @@ int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c)
 	register uint64_t x2 __asm__("x2") = b;
 	register uint64_t x3 __asm__("x3") = c;
 
-	__asm__ volatile("hvc #0"
-			 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
-			 :
-			 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
-			   "x15", "x16", "x17", "memory");
+#define CALL(instruction)                                                                          \
+	__asm__ volatile(instruction " #0"                                                         \
+			 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                  \
+			 :                                                                         \
+			 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",  \
+			   "x15", "x16", "x17", "memory")
+	/* At EL2 an HVC would be the guest's own. */
+	if (is_at_el2())
+		CALL("smc");
+	else
+		CALL("hvc");
+#undef CALL
 	return (int64_t)x0;
 }
 
@@ -46,11 +49,18 @@ void pause(uint32_t microseconds)
 		;
 }
 
-static void print_character(char c)
+uint32_t take_key(void)
 {
-	while (read32(UART_BASE + UART_FR) & FR_TXFF)
+	while (read32(UART_FR) & FR_RXFE)
 		;
-	write32(UART_BASE + UART_DR, (uint8_t)c);
+	return read32(UART_DR);
+}
+
+void print_character(char c)
+{
+	while (read32(UART_FR) & FR_TXFF)
+		;
+	write32(UART_DR, (uint8_t)c);
 }
 
 void print(const char *text)
@@ -79,7 +89,7 @@ void print_decimal(uint64_t value)
 
 void failed(const char *claim, unsigned line)
 {
-	write32(UART_BASE + UART_CR, 0x301); /* it may be looped back */
+	write32(UART_CR, UART_ON); /* ends loopback, if it is on */
 	print("line ");
 	print_decimal(line);
 	print(": does not hold: ");
@@ -88,7 +98,7 @@ void failed(const char *claim, unsigned line)
 	finish(1);
 }
 
-/* Is the text at `left` this one? */
+/* Are the two strings equal? */
 static int equal(const char *left, const char *right)
 {
 	while (*left && *left == *right)
@@ -124,14 +134,32 @@ const void *tree_property(const void *device_tree, const char *name, unsigned n)
 	return NULL;
 }
 
-uint64_t bootargs_number(const void *device_tree)
+/* Parses a decimal number, and moves *text behind it. 0 if there is none or *text is NULL. */
+static uint64_t take_number(const char **text)
 {
-	const char *digit = tree_property(device_tree, "bootargs", 0);
 	uint64_t number = 0;
 
-	for (; digit && *digit >= '0' && *digit <= '9'; digit++)
-		number = number * 10 + (uint64_t)(*digit - '0');
+	for (; *text && **text >= '0' && **text <= '9'; (*text)++)
+		number = number * 10 + (uint64_t)(**text - '0');
 	return number;
+}
+
+uint64_t bootargs_number(const void *device_tree)
+{
+	const char *text = tree_property(device_tree, "bootargs", 0);
+
+	return take_number(&text);
+}
+
+uint64_t bootargs_second_number(const void *device_tree)
+{
+	const char *text = tree_property(device_tree, "bootargs", 0);
+
+	take_number(&text);
+	if (!text || *text != ' ')
+		return 0;
+	text++;
+	return take_number(&text);
 }
 
 unsigned tree_cpus(const void *device_tree)
@@ -143,7 +171,7 @@ unsigned tree_cpus(const void *device_tree)
 	return count;
 }
 
-/* No payload expects one unless it has a function of this name itself. */
+/* Weak: a payload that expects exceptions defines its own function. */
 __attribute__((weak)) void guest_exception(struct frame *frame)
 {
 	print("exception: ESR ");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What payloads share. They run in the guest on nothing at all: one CPU, MMU off, interrupts
- * masked, until they change that themselves.
+ * What payloads share. A payload is the only program in its guest: it starts on one CPU, with the
+ * MMU off and interrupts masked.
  */
 #ifndef PAYLOADS_GUEST_H
 #define PAYLOADS_GUEST_H
@@ -9,8 +9,33 @@
 #include "vmm/machine/map.h"
 
 #define STACK_SIZE 0x2000
-#define MOST_CPUS 8
+#define MAX_CPUS 8
 #define FRAME_SIZE 256
+#define HCR_TGE (1 << 27)
+#define HCR_E2H (1ull << 34)
+
+/* What the finisher takes as the wish to be saved. */
+#define FINISHER_SAVE 0x6666
+
+/* The UART's registers (Arm DDI 0183, 3.3), values for them, bits of FR, and its interrupts. */
+#define UART_DR (UART_BASE + 0x00)
+#define UART_FR (UART_BASE + 0x18)
+#define UART_IBRD (UART_BASE + 0x24)
+#define UART_FBRD (UART_BASE + 0x28)
+#define UART_LCR_H (UART_BASE + 0x2c)
+#define UART_CR (UART_BASE + 0x30)
+#define UART_IMSC (UART_BASE + 0x38)
+#define UART_RIS (UART_BASE + 0x3c)
+#define UART_MIS (UART_BASE + 0x40)
+#define UART_ICR (UART_BASE + 0x44)
+#define UART_ON 0x301	/* CR: sends and receives, without loopback */
+#define UART_FIFOS 0x70 /* LCR_H: 8 bits a character, with FIFOs */
+#define FR_RXFE 0x10
+#define FR_TXFF 0x20
+#define FR_TXFE 0x80
+#define UART_RX 0x10
+#define UART_TX 0x20
+#define UART_RT 0x40
 
 /* Arm DEN 0022 */
 #define PSCI_VERSION 0x84000000
@@ -26,21 +51,23 @@
 
 #ifndef __ASSEMBLER__
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A payload's claim is proven here; returning switches the guest off. */
+/* The payload's main function, on CPU 0; returning from it switches the guest off. */
 void guest_main(const void *device_tree);
 
 /* ---- start.S ---- */
 
-/* What the first CPU had when it started. */
+/* Registers of the first CPU when it started. */
 struct entry_state {
 	uint64_t x0, x1, x2, x3, daif, sctlr;
 };
 extern struct entry_state entry_state;
 
-/* A further CPU, by its index; it must not return. */
+/* The payload's function for each CPU that PSCI_CPU_ON has started at secondary_start, with its
+ * index as context; it must not return. */
 void guest_secondary(unsigned index);
 extern char secondary_start[];
 
@@ -48,7 +75,7 @@ extern char secondary_start[];
 
 /*
  * Registers of devices. By inline assembly, for what a compiler may make of a volatile access
- * (write-back, pairs) has no syndrome, and no monitor could emulate it.
+ * (write-back, pairs) has no syndrome, and takes a monitor that decodes it.
  */
 #define DEVICE_ACCESS(bits, load, store, width)                                                    \
 	static inline uint##bits##_t read##bits(uintptr_t at)                                      \
@@ -75,22 +102,31 @@ DEVICE_ACCESS(64, "ldr", "str", "x")
 #define write_system_register(name, value)                                                         \
 	__asm__ volatile("msr " name ", %0\n\tisb" : : "r"((uint64_t)(value)) : "memory")
 
-/* A call to the power firmware (Arm DEN 0022): its result. It may clobber x0..x17. */
+static inline bool is_at_el2(void)
+{
+	return read_system_register("CurrentEL") == 2 << 2;
+}
+
+/* Makes a PSCI call (Arm DEN 0022), and returns its result. */
 int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c);
 
 /* Ends the run through the finisher: 0 passes, any other code is the run's status. */
 void finish(unsigned code) __attribute__((noreturn));
 
-/* Passes so many microseconds, by the virtual counter, without leaving the guest. */
+/* Waits for so many microseconds of the virtual counter, without an exit. */
 void pause(uint32_t microseconds);
 
-/* ---- saying something, to the UART, polled ---- */
+/* ---- the UART, by polling ---- */
 
+/* Waits for a byte of input: what DR has, with error bits. */
+uint32_t take_key(void);
+
+void print_character(char c);
 void print(const char *text);
 void print_hex(uint64_t value);
 void print_decimal(uint64_t value);
 
-/* A claim that does not hold is said, and ends the run with status 1. */
+/* If the condition is false, prints it and ends the run with status 1. */
 #define check(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -100,31 +136,46 @@ void failed(const char *claim, unsigned line) __attribute__((noreturn));
 
 /* ---- device tree ---- */
 
+/* The 32-bit big-endian value at this address. */
 uint32_t big_endian(const void *at);
 
 /*
- * The n-th property of this name in the device tree, in whatever node, from 0; NULL if there are
- * fewer.
+ * The value of the n-th property, from 0, with this name in the device tree, whatever its node;
+ * NULL if there are fewer.
  */
 const void *tree_property(const void *device_tree, const char *name, unsigned n);
 
-/* The decimal number that bootargs begin with; 0 if they begin with none. */
+/* The decimal number at the start of bootargs; 0 if there is none. */
 uint64_t bootargs_number(const void *device_tree);
 
-/* How many CPUs there are. As long as there are no more than 16, affinities count from 0. */
+/* The second number, separated by one space; 0 if there is none. */
+uint64_t bootargs_second_number(const void *device_tree);
+
+/* The number of CPUs. If there are at most 16, a CPU's affinity is its index. */
 unsigned tree_cpus(const void *device_tree);
+
+/* ---- script.c: random scripts ---- */
+
+void script_start(uint64_t seed);
+/* The next random number, of 31 bits. */
+uint32_t script_next(void);
+/* Adds what was read to the sum. */
+void script_add(uint64_t value);
+/* Does so many steps, prints the sum every 20, and "ok" at the end. */
+void script_run(unsigned steps, void (*step)(void));
 
 /* ---- vectors.S ---- */
 
-/* What an exception saves, and what is put back at its end. */
+/* The registers that an exception saves, and restores at its end. */
 struct frame {
 	uint64_t x[20];
 	uint64_t elr, spsr, esr, far;
 };
 
+/* Installs the vectors on this CPU. */
 void catch_exceptions(void);
 
-/* The payload's: a synchronous exception, FIQ or SError. */
+/* The payload's handler of synchronous exceptions, FIQ and SError. */
 void guest_exception(struct frame *frame);
 
 /* ---- irq.c ---- */
@@ -134,11 +185,11 @@ void gic_start(const void *device_tree);
 unsigned gic_version(const void *device_tree);
 void gic_enable(unsigned intid);
 void gic_disable(unsigned intid);
-/* A software-generated interrupt 0..15, to this CPU. */
+/* Sends a software-generated interrupt, 0 to 15, to a CPU. */
 void gic_send(unsigned intid, unsigned cpu);
-/* vectors.S's: acknowledges, has it handled, ends it. */
+/* Called by vectors.S for an IRQ: acknowledges it, calls guest_interrupt and ends it. */
 void gic_interrupt(struct frame *frame);
-/* The payload's: this interrupt is active. */
+/* The payload's handler of interrupts; this one is active. */
 void guest_interrupt(unsigned intid);
 
 static inline void unmask_interrupts(void)
@@ -158,8 +209,8 @@ static inline void wait_for_interrupt(void)
 
 /* ---- mmu.c ---- */
 
-/* Maps everything to itself on this CPU: RAM cached, so that exclusives work on it, the rest as
- * device. */
+/* Switches this CPU's MMU on with an identity map: RAM as cached memory, so that exclusives work,
+ * the rest as device memory. */
 void mmu_on(void);
 
 #endif

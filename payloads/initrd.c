@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Claim: the initrd lies where the device tree says, whole: it is the text of bootargs. */
+/* Claim: the initrd is complete and where the device tree says: it is the text of bootargs. */
 #include "guest.h"
 
 void guest_main(const void *device_tree)

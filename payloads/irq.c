@@ -5,19 +5,20 @@
  */
 #include "guest.h"
 
-/* Distributor, the same in both. */
+/* Registers of the distributor, the same in both versions. */
 #define GICD_CTLR 0x000
 #define GICD_ISENABLER 0x100
 #define GICD_ICENABLER 0x180
 #define GICD_IPRIORITYR 0x400
 #define GICD_ITARGETSR 0x800
 #define GICD_SGIR 0xf00
-/* GICv2's CPU interface. */
+/* Registers of GICv2's CPU interface. */
 #define GICC_CTLR 0x00
 #define GICC_PMR 0x04
 #define GICC_IAR 0x0c
 #define GICC_EOIR 0x10
-/* GICv3's redistributor: a frame for each CPU, and one for its own interrupts. */
+/* GICv3's redistributors: each CPU has a frame of control registers, and behind it one for its
+ * private interrupts. */
 #define GICR_STRIDE 0x20000
 #define GICR_TYPER 0x08
 #define GICR_WAKER 0x14
@@ -33,6 +34,7 @@
 
 #define SPURIOUS 1020 /* and above */
 #define FIRST_SPI 32
+#define FIRST_LPI 8192
 
 static unsigned version;
 
@@ -41,8 +43,8 @@ unsigned gic_version(const void *device_tree)
 	const char *compatible;
 
 	for (unsigned n = 0; (compatible = tree_property(device_tree, "compatible", n)); n++)
-		if (compatible[0] == 'a' && compatible[4] == 'g' && compatible[8] == 'v')
-			return 3; /* arm,gic-v3 */
+		if (compatible[0] == 'a' && compatible[4] == 'g' && compatible[9] == '3')
+			return 3; /* arm,gic-v3, not arm,gic-v2m-frame */
 	return 2;
 }
 
@@ -91,7 +93,8 @@ void gic_start(const void *device_tree)
 		start_v2();
 }
 
-/* Interrupts below 32 are each CPU's own: GICv3 has them in the redistributor. */
+/* The frame with this interrupt's registers. Those below 32 are private to each CPU; GICv3 has them
+ * in the redistributor. */
 static uintptr_t bank(unsigned intid)
 {
 	return version == 3 && intid < FIRST_SPI ? redistributor() + GICR_SGI : GIC_DIST_BASE;
@@ -119,7 +122,7 @@ void gic_send(unsigned intid, unsigned cpu)
 		write32(GIC_DIST_BASE + GICD_SGIR, 0x10000u << cpu | intid);
 }
 
-/* No payload expects one unless it has a function of this name itself. */
+/* Weak: a payload that expects interrupts defines its own function. */
 __attribute__((weak)) void guest_interrupt(unsigned intid)
 {
 	print("interrupt ");
@@ -132,10 +135,10 @@ void gic_interrupt(struct frame *frame)
 {
 	uint32_t iar = version == 3 ? (uint32_t)read_system_register(ICC_IAR1_EL1)
 				    : read32(GICV2_CPU_BASE + GICC_IAR);
-	unsigned intid = iar & 0x3ff;
+	unsigned intid = version == 3 ? iar & 0xffffff : iar & 0x3ff;
 
 	(void)frame;
-	if (intid >= SPURIOUS)
+	if (intid >= SPURIOUS && intid < FIRST_LPI)
 		return;
 	guest_interrupt(intid);
 	if (version == 3)

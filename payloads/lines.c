@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: what is printed comes out, all of it and in order. Prints numbers from 1 on, a line each:
- * as many as bootargs say, or for ever.
+ * Claim: all that is printed comes out, in order. Prints numbers from 1 on, one per line: as many
+ * as bootargs say, or for ever.
  * Never ends by itself without a number as bootargs.
  */
 #include "guest.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* An identity map. Who calls it: payloads that need cached memory. Touches the MMU's registers. */
+/* Page tables with an identity map. Who calls it: payloads that need cached memory. Touches the
+ * MMU's registers. */
 #include "guest.h"
 
 #define GIB (1ull << 30)
@@ -13,7 +14,7 @@ static uint64_t table[512] __attribute__((aligned(4096)));
 
 void mmu_on(void)
 {
-	/* The first GiB is devices, the others RAM; every CPU writes the same. */
+	/* The first GiB is device memory, the others RAM. Every CPU writes the same table. */
 	for (uint64_t i = 0; i < 512; i++)
 		table[i] = i * GIB | BLOCK | ACCESS_FLAG |
 			   (i == 0 ? ATTRIBUTE(0) | EXECUTE_NEVER : ATTRIBUTE(1) | INNER_SHAREABLE);

@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: when all CPUs print at once, each one's bytes come out in its order, and all of them. The
- * first prints A to Z over and over, the second a to z, the next ones digits; each in bursts. The
- * first one switches off as soon as the others have written their last byte, without a look at the
- * UART.
+ * Claim: when all CPUs print at once, all bytes of each come out, in its order. The first prints A
+ * to Z again and again, the second a to z, the others digits, each in bursts. The first switches
+ * the guest off as soon as the others have written their last byte, without a read of the UART.
  */
 #include "guest.h"
 
-#define DR (UART_BASE + 0x000)
-#define FR (UART_BASE + 0x018)
-#define TXFF 0x20
-
-#define ROUNDS 200 /* of an alphabet */
+#define ROUNDS 200 /* times that a CPU prints its alphabet */
 #define PAUSE 50   /* rounds between pauses */
 
 static const char *const alphabets[] = { "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz",
 					 "0123456789" };
-static volatile unsigned ready[MOST_CPUS];
+static volatile unsigned ready[MAX_CPUS];
 
 static void print_rounds(unsigned cpu)
 {
 	for (unsigned i = 1; i <= ROUNDS; i++) {
 		for (const char *c = alphabets[cpu < 2 ? cpu : 2]; *c; c++) {
-			while (read32(FR) & TXFF)
+			while (read32(UART_FR) & FR_TXFF)
 				;
-			write32(DR, (uint8_t)*c);
+			write32(UART_DR, (uint8_t)*c);
 		}
 		if (i % PAUSE == 0 && i != ROUNDS)
 			pause(10000);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: device tree and initrd lie where QEMU's `virt` machine puts them. Says where; the tree
- * that x0 points to, or the one at the start of RAM. If there are two they are the same.
+ * Claim: device tree and initrd lie where QEMU's `virt` machine puts them. Prints where they are:
+ * the tree that x0 points to, or else the one at the start of RAM. If there are two, they are
+ * equal.
  */
 #include "guest.h"
 
 #define FDT_MAGIC 0xd00dfeed
 
-/* A value of one or two cells. */
+/* A property's value of one or two cells. */
 static uint64_t number(const char *value)
 {
-	uint32_t size = big_endian(value - 8); /* what is before the value in the tree */
+	uint32_t size = big_endian(value - 8); /* FDT_PROP's length, in bytes */
 
 	return size == 4 ? big_endian(value)
 			 : (uint64_t)big_endian(value) << 32 | big_endian(value + 4);

@@ -1,39 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: in whatever way a guest prints, all of it comes out in its order. With pauses, by
- * interrupts, while input comes, in turns with the loop back; and registers say at once what has
- * changed. Prints numbers from 1 on, a line each in a way of its own, and last the input up to
+ * Claim: in whatever way a guest prints, all of it comes out, in order. It prints with pauses, by
+ * interrupts, while input arrives, and in turns with loopback; and registers show changes at once.
+ * Prints numbers from 1 on, one per line, in ways that change at random, and then the input up to
  * Ctrl-D.
  * Never ends by itself: it waits for Ctrl-D.
  *
- * Bootargs are a seed, and decide how it ends: power-off, finisher, reset, or not at all, after a
- * burst of dots.
+ * Bootargs are the seed. The seed modulo 4 decides how it ends: by power-off, the finisher, a
+ * reset, or not at all, after a burst of dots.
  */
 #include "guest.h"
 
-#define DR (UART_BASE + 0x000)
-#define FR (UART_BASE + 0x018)
-#define LCR_H (UART_BASE + 0x02c)
-#define CR (UART_BASE + 0x030)
-#define IMSC (UART_BASE + 0x038)
-#define RIS (UART_BASE + 0x03c)
-#define MIS (UART_BASE + 0x040)
-#define ICR (UART_BASE + 0x044)
-
-#define RXFE 0x10
-#define TXFF 0x20
-#define TX 0x20
 #define LBE 0x80
-#define ON 0x301
 #define CTRL_D 4
 
 #define LINES 1500
-#define MORE 600 /* dots before it spins */
+#define MORE 600 /* dots that are printed before it spins */
 
 static uint32_t seed;
 static char input[1024];
 static unsigned typed, over;
-static const char *volatile rest; /* of what interrupts print */
+static const char *volatile rest; /* what guest_interrupt has still to print */
 
 static uint32_t random_below(uint32_t limit)
 {
@@ -41,10 +28,11 @@ static uint32_t random_below(uint32_t limit)
 	return (seed >> 16) % limit;
 }
 
-static void listen(void)
+/* Reads all pending input. */
+static void read_input(void)
 {
-	while (!(read32(FR) & RXFE)) {
-		char c = (char)read32(DR);
+	while (!(read32(UART_FR) & FR_RXFE)) {
+		char c = (char)read32(UART_DR);
 
 		if (c == CTRL_D)
 			over = 1;
@@ -58,73 +46,73 @@ static void listen(void)
 static void polled(const char *text)
 {
 	for (; *text; text++) {
-		while (read32(FR) & TXFF)
+		while (read32(UART_FR) & FR_TXFF)
 			;
-		write32(DR, (uint8_t)*text);
+		write32(UART_DR, (uint8_t)*text);
 	}
 }
 
-/* As one that knows that the line is fast, with accesses of other sizes. */
+/* Without looking at FR, as the line is infinitely fast, and with narrow accesses. */
 static void blind(const char *text)
 {
 	for (unsigned i = 0; text[i]; i++)
 		if (i & 1)
-			write8(DR, (uint8_t)text[i]);
+			write8(UART_DR, (uint8_t)text[i]);
 		else
-			write16(DR, (uint16_t)(0xff00 | text[i]));
+			write16(UART_DR, (uint16_t)(0xff00 | text[i]));
 }
 
 static void fill(void)
 {
 	for (unsigned i = 0; i < 4 && *rest; i++)
-		write32(DR, (uint8_t)*rest++);
+		write32(UART_DR, (uint8_t)*rest++);
 }
 
 void guest_interrupt(unsigned intid)
 {
 	check(intid == 32 + UART_SPI);
-	check(read32(MIS) == TX);
+	check(read32(UART_MIS) == UART_TX);
 	if (seed & 0x10000)
-		write32(ICR, TX);
+		write32(UART_ICR, UART_TX);
 	if (*rest)
 		fill();
 	else
-		write32(IMSC, 0);
+		write32(UART_IMSC, 0);
 }
 
 static void by_interrupts(const char *text)
 {
 	rest = text;
-	write32(IMSC, TX);
+	write32(UART_IMSC, UART_TX);
 	fill();
-	while (read32(IMSC)) {
+	while (read32(UART_IMSC)) {
 		unmask_interrupts();
 		mask_interrupts();
 	}
 }
 
-/* TX comes back with the first byte after it was acknowledged. */
+/* After TX was cleared, the next byte raises it again. */
 static void acknowledged(const char *text)
 {
 	for (; *text; text++) {
-		write32(ICR, TX);
-		check(!(read32(RIS) & TX));
-		write32(DR, (uint8_t)*text);
-		check(read32(RIS) & TX);
+		write32(UART_ICR, UART_TX);
+		check(!(read32(UART_RIS) & UART_TX));
+		write32(UART_DR, (uint8_t)*text);
+		check(read32(UART_RIS) & UART_TX);
 	}
 }
 
-/* What is looped back is not printed, and what was printed before is not looped back. */
+/* Bytes sent in loopback are not printed, and bytes sent before it are not looped back. */
 static void loop_back(const char *text)
 {
 	polled(text);
-	write32(CR, ON | LBE);
-	listen(); /* to what came before */
-	write32(DR, 'l');
-	check(!(read32(FR) & RXFE));
-	check(read32(DR) == 'l');
-	check(read32(FR) & RXFE);
-	write32(CR, ON);
+	write32(UART_CR, UART_ON | LBE);
+	read_input(); /* what arrived before loopback was on */
+	write32(UART_DR, 'l');
+	check(!(read32(UART_FR) & FR_RXFE));
+	check(read32(UART_DR) == 'l');
+	check(read32(UART_FR) & FR_RXFE);
+	write32(UART_CR, UART_ON);
 }
 
 static void (*const ways[])(const char *text) = { polled,	 polled,       polled,	 blind,
@@ -157,7 +145,7 @@ static void print_lines(void)
 		if (random_below(128) == 0)
 			pause(random_below(10000));
 		if (random_below(32) == 0)
-			listen();
+			read_input();
 		ways[way](line);
 	}
 }
@@ -169,11 +157,11 @@ void guest_main(const void *device_tree)
 	seed = given;
 	gic_start(device_tree);
 	gic_enable(32 + UART_SPI);
-	write32(LCR_H, 0x70);
-	write32(CR, ON);
+	write32(UART_LCR_H, UART_FIFOS);
+	write32(UART_CR, UART_ON);
 	print_lines();
 	while (!over)
-		listen();
+		read_input();
 	polled(input);
 	switch (given % 4) {
 	case 0:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a guest that resets itself starts again as it first did. Says "start" and resets for ever:
- * by PSCI SYSTEM_RESET (Arm DEN 0022, 5.11), or as bootargs say: "2" by SYSTEM_RESET2 (5.15), "f"
- * through the finisher.
+ * Claim: a guest that resets itself starts again as it first did. Prints "start" and resets itself,
+ * for ever: by PSCI SYSTEM_RESET (Arm DEN 0022, 5.11), with bootargs "2" by SYSTEM_RESET2 (5.15),
+ * with "f" by the finisher.
  * Never ends by itself without --no-reboot.
  */
 #include "guest.h"
@@ -16,12 +16,12 @@ void guest_main(const void *device_tree)
 
 	check(dirty == 0 && data == 1);
 	check(entry_state.x1 == 0); /* x0 is the tree, which was read above */
-	check(read32(UART_BASE + 0x24) == 0 && read32(UART_BASE + 0x38) == 0);
+	check(read32(UART_IBRD) == 0 && read32(UART_IMSC) == 0);
 	check(read32(RTC_BASE + 0x04) == 0);
 	check(read32(GIC_DIST_BASE + 0x104) == 0);
 	dirty = data = 2;
-	write32(UART_BASE + 0x24, 0x1234);
-	write32(UART_BASE + 0x38, 0x7ff);
+	write32(UART_IBRD, 0x1234);
+	write32(UART_IMSC, 0x7ff);
 	write32(RTC_BASE + 0x04, 0x1234);
 	write32(GIC_DIST_BASE + 0x104, ~0u); /* all interrupts enabled */
 	print("start\n");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the PL031 tells the time of day, and interrupts when the alarm is due. That is a second
- * later, or as many as bootargs begin with, by the host's clock, even if that is set meanwhile.
+ * Claim: the PL031 has the time of day, and interrupts when its alarm is due. The alarm is set for
+ * one second later, or for as many as bootargs say. It follows the host's clock, even if that is
+ * set meanwhile.
  */
 #include "guest.h"
 

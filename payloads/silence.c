@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a byte shows soon, whatever was before it, and a guest that is silent makes no work. Never
- * ends by itself. After
- * bursts and pauses of many lengths it prints an x, then is silent, then says when that was, by the
- * physical counter that it shares with its host. In the end it prints a burst, says "idle", and is.
+ * Claim: a byte is written soon, whatever was printed before it, and a silent guest costs no work.
+ * Never ends by itself.
+ *
+ * After bursts and pauses of many lengths it prints an x, is silent for a while, and then prints
+ * when that was, by the physical counter, which it shares with its host. In the end it prints a
+ * burst and "idle", and sleeps.
  */
 #include "guest.h"
-
-#define DR (UART_BASE + 0x000)
-#define FR (UART_BASE + 0x018)
 
 static void burst(unsigned bytes)
 {
@@ -29,7 +28,7 @@ void guest_main(const void *device_tree)
 			burst(bursts[j]);
 			pause(pauses[i]);
 			time = read_system_register("cntpct_el0");
-			write32(DR, 'x');
+			write32(UART_DR, 'x');
 			pause(12000);
 			print_decimal(time);
 			print("\n");

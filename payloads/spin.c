@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: a guest that never leaves KVM_RUN can still be stopped from outside.
+ * Claim: a guest that never exits by itself can still be ended from outside.
  * Never ends by itself.
  */
 #include "guest.h"

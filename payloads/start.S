@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entry of every payload (boot protocol: EL1, MMU off, x0 = device tree), and of its further CPUs:
- * zeroed bss, a stack, C.
+ * Entry of every payload (boot protocol: EL1 or EL2, MMU off, x0 = device tree), and of its other CPUs:
+ * clears bss, sets a stack and calls C.
+ *
+ * At EL2 the CPU is one whose HCR_EL2.E2H is 1: registers named _el1 are EL2's. With TGE the rest is as
+ * at EL1, too (Arm ARM, D8.1.3).
  */
 #include "guest.h"
 
 	.section .text.start, "ax"
 	.global	_start
 _start:
-	mov	x19, x0			/* what was there first */
+	mov	x19, x0			/* the state at entry, for entry_state */
+	bl	take_level
 	mrs	x20, daif
 	mrs	x21, sctlr_el1
 	adrp	x4, bss_start
@@ -31,19 +35,34 @@ _start:
 
 	/* PSCI SYSTEM_OFF (Arm DEN 0022, 5.10). */
 	ldr	w0, =PSCI_SYSTEM_OFF
-	hvc	#0
+	bl	psci
 	b	.
 
-/* Where PSCI CPU_ON starts a CPU: x0 is the index that smp.c gave it. */
+/* Where PSCI CPU_ON starts a CPU; its context argument, x0, is the CPU's index. */
 	.section .text.secondary_start, "ax"
 	.global	secondary_start
 secondary_start:
-	mov	x1, x0
+	mov	x19, x0
+	bl	take_level
+	mov	x0, x19
+	mov	x1, x19
 	bl	take_stack
 	bl	guest_secondary
 	b	.
 
-/* CPU x1's. Keeps x0. */
+/* Keeps all but x4. */
+	.section .text.take_level, "ax"
+take_level:
+	mrs	x4, CurrentEL
+	cmp	x4, #2 << 2
+	b.ne	1f
+	mrs	x4, hcr_el2
+	orr	x4, x4, #HCR_TGE
+	msr	hcr_el2, x4
+	isb
+1:	ret
+
+/* Sets sp to the stack of CPU x1. Keeps x0. */
 	.section .text.take_stack, "ax"
 take_stack:
 	adrp	x2, stacks

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Claim: the number in bootargs, given to the finisher, is the exit status of the whole. */
+/* Claim: the code that is written to the finisher, here the number in bootargs, is the exit status.
+ */
 #include "guest.h"
 
 void guest_main(const void *device_tree)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: every CPU is told how long the host has kept it waiting (Arm DEN 0057, stolen time). With
- * more CPUs that are busy than the host has, it is a good part of the time for each.
+ * Claim: every CPU can read for how long the host has kept it waiting (Arm DEN 0057, stolen time).
+ * With more busy CPUs than the host has, that is a large part of the time for each.
  */
 #include "guest.h"
 
@@ -9,15 +9,15 @@
 #define PV_TIME_FEATURES 0xc5000020
 #define PV_TIME_ST 0xc5000021
 #define NOT_SUPPORTED (-1)
-#define ENTRY 64 /* bytes a CPU */
-/* Of an entry: */
+#define ENTRY 64 /* bytes of each CPU's structure */
+/* Offsets in it. */
 #define REVISION 0
 #define ATTRIBUTES 4
 #define STOLEN_NS 8
 
 #define BUSY_US 1000000
 
-static volatile unsigned busy; /* CPUs that are */
+static volatile unsigned busy; /* the last CPU that has started */
 
 static uintptr_t entry(unsigned cpu)
 {

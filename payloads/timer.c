@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
  * Claim: EL1's virtual and physical timers count, and interrupt on their PPIs when they are due. A
- * compare value that is never due hurts nobody.
+ * compare value that is never due does no harm.
  */
 #include "guest.h"
 
 #define ENABLE 1
 #define MASK 2
+
+/* What is named cntv and cntp is at EL2 the timers of EL2. */
+#define VIRTUAL_INTID (16 + (is_at_el2() ? TIMER_HYP_VIRTUAL_PPI : TIMER_VIRTUAL_PPI))
+#define PHYSICAL_INTID (16 + (is_at_el2() ? TIMER_HYP_PPI : TIMER_PHYSICAL_PPI))
 
 static volatile unsigned last_intid, interrupts;
 
@@ -18,7 +22,7 @@ void guest_interrupt(unsigned intid)
 	write_system_register("cntp_ctl_el0", MASK);
 }
 
-/* Sleeps until there has been an interrupt. */
+/* Sleeps until so many interrupts have been taken. */
 static void wait_for(unsigned count)
 {
 	while (interrupts < count) {
@@ -47,22 +51,22 @@ void guest_main(const void *device_tree)
 
 	gic_start(device_tree);
 	unmask_interrupts();
-	TRY("v", 16 + TIMER_VIRTUAL_PPI);
-	TRY("p", 16 + TIMER_PHYSICAL_PPI);
-	/* A CPU that PSCI has put to sleep wakes for it, too. */
-	mask_interrupts(); /* else it might be taken before that call */
+	TRY("v", VIRTUAL_INTID);
+	TRY("p", PHYSICAL_INTID);
+	/* The interrupt also wakes up a CPU that PSCI has put to sleep. */
+	mask_interrupts(); /* else it might be taken before the call */
 	write_system_register("cntv_tval_el0", frequency / 1000);
 	write_system_register("cntv_ctl_el0", ENABLE);
 	check(psci(PSCI_CPU_SUSPEND, 0, 0, 0) == 0);
 	unmask_interrupts();
 	wait_for(3);
-	check(last_intid == 16 + TIMER_VIRTUAL_PPI);
-	/* As late as can be, enabled and waited for: by sleeping, too. */
+	check(last_intid == VIRTUAL_INTID);
+	/* The latest compare values do no harm, even while the CPU sleeps in TRY. */
 	write_system_register("cntv_cval_el0", ~0ull);
 	write_system_register("cntv_ctl_el0", ENABLE);
 	for (uint64_t late = ~0ull; late > ~0ull - 1000; late -= 100)
 		write_system_register("cntv_cval_el0", late);
-	TRY("p", 16 + TIMER_PHYSICAL_PPI);
+	TRY("p", PHYSICAL_INTID);
 	write_system_register("cntv_cval_el0", ~0ull);
 	write_system_register("cntv_ctl_el0", ENABLE);
 	print("ok\n");

@@ -1,35 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: the PL011 keeps the rules of its manual (Arm DDI 0183), seen from inside by loopback. With
- * a number as bootargs it runs a random script of register accesses from that seed instead and
- * prints what it reads: QEMU's own PL011 must answer the same.
+ * Claim: the PL011 follows its manual (Arm DDI 0183), as far as loopback shows. With a number as
+ * bootargs it makes random register accesses from that seed instead, and prints what it reads:
+ * QEMU's PL011 must give the same.
  */
 #include "guest.h"
 
-#define DR (UART_BASE + 0x000)
 #define RSR (UART_BASE + 0x004)
-#define FR (UART_BASE + 0x018)
-#define IBRD (UART_BASE + 0x024)
-#define FBRD (UART_BASE + 0x028)
-#define LCR_H (UART_BASE + 0x02c)
-#define CR (UART_BASE + 0x030)
 #define IFLS (UART_BASE + 0x034)
-#define IMSC (UART_BASE + 0x038)
-#define RIS (UART_BASE + 0x03c)
-#define MIS (UART_BASE + 0x040)
-#define ICR (UART_BASE + 0x044)
 
 #define BUSY 0x08
-#define RXFE 0x10
-#define TXFF 0x20
 #define RXFF 0x40
-#define TXFE 0x80
 #define FEN 0x10
-#define ON 0x301
 #define LBE 0x80
-#define RX 0x10
-#define TX 0x20
-#define RT 0x40
 #define FE 0x80
 #define BE 0x200
 #define OE 0x400
@@ -40,26 +23,26 @@ static volatile unsigned interrupts, last_mis;
 void guest_interrupt(unsigned intid)
 {
 	check(intid == 32 + UART_SPI);
-	last_mis = read32(MIS);
-	write32(ICR, last_mis);
+	last_mis = read32(UART_MIS);
+	write32(UART_ICR, last_mis);
 	interrupts++;
 }
 
 static void receive(unsigned count)
 {
 	while (count--)
-		write32(DR, 'x');
+		write32(UART_DR, 'x');
 }
 
-/* Empties the FIFOs and all interrupts. How many bytes were received. */
+/* Empties the FIFOs and clears errors and interrupts. Returns the number of bytes received. */
 static unsigned drain(void)
 {
 	unsigned count = 0;
 
-	for (; !(read32(FR) & RXFE); count++)
-		read32(DR);
+	for (; !(read32(UART_FR) & FR_RXFE); count++)
+		read32(UART_DR);
 	write32(RSR, 0);
-	write32(ICR, 0x7ff);
+	write32(UART_ICR, 0x7ff);
 	return count;
 }
 
@@ -73,7 +56,7 @@ static void prove_registers(void)
 	};
 	static const uint8_t ids[] = { 0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
-	check(read32(FR) == 0x90 && read32(CR) == 0x300 && read32(LCR_H) == 0);
+	check(read32(UART_FR) == 0x90 && read32(UART_CR) == 0x300 && read32(UART_LCR_H) == 0);
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uintptr_t at = UART_BASE + rows[i].offset;
 
@@ -97,31 +80,31 @@ static void prove_receiving(void)
 		write32(IFLS, level << 3);
 		for (unsigned count = 1; count <= FIFO; count++) {
 			receive(1);
-			check(!(read32(RIS) & RX) == (count < triggers[level]));
+			check(!(read32(UART_RIS) & UART_RX) == (count < triggers[level]));
 		}
-		/* What finds the receiver full waits in the transmitter: nothing is lost. */
-		check((read32(FR) & (RXFF | TXFE | BUSY)) == (RXFF | TXFE));
+		/* Bytes sent while the receive FIFO is full wait in the transmit FIFO. */
+		check((read32(UART_FR) & (RXFF | FR_TXFE | BUSY)) == (RXFF | FR_TXFE));
 		receive(1);
-		check((read32(FR) & (RXFF | TXFE | BUSY)) == (RXFF | BUSY));
+		check((read32(UART_FR) & (RXFF | FR_TXFE | BUSY)) == (RXFF | BUSY));
 		receive(FIFO - 1);
-		check(read32(FR) & TXFF && !(read32(RIS) & OE));
+		check(read32(UART_FR) & FR_TXFF && !(read32(UART_RIS) & OE));
 		check(drain() == 2 * FIFO);
-		check(read32(RIS) == 0 && read32(RSR) == 0);
+		check(read32(UART_RIS) == 0 && read32(RSR) == 0);
 	}
-	write32(LCR_H, FEN | 1);
-	check((read32(RIS) & ~RT) == (BE | FE));
-	check(read32(DR) == 0x500 && read32(RSR) == 5);
+	write32(UART_LCR_H, FEN | 1);
+	check((read32(UART_RIS) & ~UART_RT) == (BE | FE));
+	check(read32(UART_DR) == 0x500 && read32(RSR) == 5);
 	drain();
 }
 
 static void prove_modem(void)
 {
-	write32(CR, ON | LBE | 0x800); /* RTS to CTS */
-	check((read32(FR) & 0x107) == 1 && read32(RIS) == 2);
-	write32(ICR, 2);
-	write32(CR, ON | LBE);
-	check((read32(FR) & 0x107) == 0 && read32(RIS) == 2);
-	write32(ICR, 2);
+	write32(UART_CR, UART_ON | LBE | 0x800); /* RTS to CTS */
+	check((read32(UART_FR) & 0x107) == 1 && read32(UART_RIS) == 2);
+	write32(UART_ICR, 2);
+	write32(UART_CR, UART_ON | LBE);
+	check((read32(UART_FR) & 0x107) == 0 && read32(UART_RIS) == 2);
+	write32(UART_ICR, 2);
 }
 
 static void sleep_until(unsigned count)
@@ -133,34 +116,34 @@ static void sleep_until(unsigned count)
 	}
 }
 
-/* A byte below the trigger is announced by RT, and again if it is only acknowledged. */
+/* Bytes below the trigger level raise RT, and again if it is cleared without reading them. */
 static void prove_timeout(void)
 {
-	write32(IBRD, 13);
-	write32(FBRD, 1);
-	write32(LCR_H, FEN);
+	write32(UART_IBRD, 13);
+	write32(UART_FBRD, 1);
+	write32(UART_LCR_H, FEN);
 	write32(IFLS, 0x12);
-	write32(IMSC, RX | RT);
+	write32(UART_IMSC, UART_RX | UART_RT);
 	receive(3);
 	sleep_until(1);
-	check(last_mis == RT);
+	check(last_mis == UART_RT);
 	sleep_until(2);
-	check(last_mis == RT);
-	write32(IMSC, 0);
+	check(last_mis == UART_RT);
+	write32(UART_IMSC, 0);
 	drain();
-	check(read32(RIS) == 0);
+	check(read32(UART_RIS) == 0);
 }
 
 static uint32_t seed;
 
-/* Numerical Recipes' linear congruence, its better half. */
+/* A linear congruential generator (Numerical Recipes), whose upper bits are the better ones. */
 static uint32_t random_below(uint32_t limit)
 {
 	seed = seed * 1664525 + 1013904223;
 	return (seed >> 16) % limit;
 }
 
-/* Registers and the bits of them that exist; what QEMU 7.2 has not (loopback) is left out. */
+/* Accesses registers, with the bits that exist and that QEMU 7.2 implements (no loopback). */
 static void run_script(void)
 {
 	static const struct {
@@ -212,13 +195,13 @@ void guest_main(const void *device_tree)
 	gic_start(device_tree);
 	gic_enable(32 + UART_SPI);
 	prove_registers();
-	write32(CR, ON | LBE);
-	write32(LCR_H, FEN);
-	write32(ICR, 0x7ff);
+	write32(UART_CR, UART_ON | LBE);
+	write32(UART_LCR_H, FEN);
+	write32(UART_ICR, 0x7ff);
 	prove_receiving();
-	write32(LCR_H, FEN);
+	write32(UART_LCR_H, FEN);
 	prove_modem();
 	prove_timeout();
-	write32(CR, ON);
+	write32(UART_CR, UART_ON);
 	print("ok\n");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions of a payload that expects some: catch_exceptions() installs the vectors on this CPU. */
+/* Exception vectors. catch_exceptions() installs them on the CPU that calls it. */
 #include "guest.h"
 
 	.text
@@ -11,7 +11,7 @@ catch_exceptions:
 	isb
 	ret
 
-/* Saves a struct frame, has it handled, and goes on where the frame says. */
+/* Saves a struct frame, calls the handler with it, and returns to where the frame says. */
 	.macro	slot handler
 	.balign	128
 	sub	sp, sp, #FRAME_SIZE

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Packs an initramfs from a list: pack.sh OUTPUT < LIST. The same input gives the same bytes.
-# A line of the list: "file NAME SOURCE" or "link NAME TARGET"; "#" starts a comment. Missing
-# directories are made; SOURCE and TARGET may hold blanks.
+# A line of the list is "file NAME SOURCE" or "link NAME TARGET"; "#" starts a comment. Missing
+# directories are created; SOURCE and TARGET may contain blanks.
 set -eu
 
 output=$(realpath -m "$1")
+mkdir -p "$(dirname "$output")"
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 

@@ -1,24 +1,20 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Runs tests: run.pl TEST... [-- TEST...], as many at once as there are CPUs; those behind -- one after the other,
-# when the others are done. Like prove(1), whose harness it is; but before the summary come all tests that failed,
-# and why.
+# Runs tests: run.pl TEST..., one more at once than there are CPUs, for each of them waits for something at times.
+# Like prove(1), whose harness it is; but before the summary come all tests that failed, and why.
 use strict;
 use warnings;
 use TAP::Harness;
 use TAP::Parser::Aggregator;
 
-my (@together, @alone);
-my $list = \@together;
-for (@ARGV) {
-	if ($_ eq '--') { $list = \@alone } else { push @$list, $_ }
-}
-
 # A test that failed is followed by comments that say why.
 my @failed;
+my %running;
 sub note_failures {
 	my ($parser, $job) = @_;
 	my $failed;
+	$running{$job->[0]} = time;
+	$parser->callback(EOF => sub { delete $running{$job->[0]} });
 	$parser->callback(test => sub {
 		$failed = !$_[0]->is_ok;
 		push @failed, "$job->[0]: " . $_[0]->as_string if $failed;
@@ -28,17 +24,23 @@ sub note_failures {
 	});
 }
 
+# Who ends the run before its tests have ended learns which of them it was that did not.
+$SIG{TERM} = sub {
+	print map { "$_ runs since " . (time - $running{$_}) . " s\n" } sort keys %running;
+	print map { "$_\n" } @failed;
+	exit 1;
+};
+
 chomp(my $cpus = `nproc`);
 my $harness = TAP::Harness->new({
 	timer => 1,
-	jobs => $cpus,
+	jobs => $cpus + 1,
 	color => -t STDOUT,
-	rules => { seq => [{ par => [@together] }, { seq => [@alone] }] },
 });
 $harness->callback(made_parser => \&note_failures);
 my $aggregate = TAP::Parser::Aggregator->new;
 $aggregate->start;
-$harness->aggregate_tests($aggregate, @together, @alone);
+$harness->aggregate_tests($aggregate, @ARGV);
 $aggregate->stop;
 print map { "$_\n" } 'What failed, and why:', @failed if @failed;
 $harness->summary($aggregate);

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints what vmm/load/bundle.S includes: bundle.sh MANIFEST FILE...; an empty MANIFEST is none.
-# A line of the manifest: "NAME OPTION...", quoted as for a shell; "#" starts a comment. NAME is a
-# FILE's, without its directory, and with or without ".bin". What the options say is not looked at
-# here: nestling itself checks them (--check) when an appliance is made.
+# Prints the list of payloads that vmm/load/bundle.S includes: bundle.sh MANIFEST FILE...; MANIFEST may
+# be empty. A line of the manifest is "NAME OPTION...", quoted as for a shell; "#" starts a comment.
+# NAME is a FILE's, without its directory, and with or without ".bin". The options are not checked
+# here: nestling does that (--check) when an appliance is made.
 set -eu
 
 fail() {
@@ -16,13 +16,13 @@ shift
 [ -z "$manifest" ] || [ -r "$manifest" ] || fail "$manifest: cannot be read"
 ! grep -q "$(printf '\r')" "${manifest:-/dev/null}" || fail "$manifest: has carriage returns: take them out"
 
-# The options that the manifest has for a name, as they stand there.
+# options_of NAME: the manifest's options for this payload, unparsed.
 options_of() {
 	name=$1 awk '$1 == ENVIRON["name"] || $1 == ENVIRON["name"] ".bin" { sub(/^[ \t]*[^ \t]+[ \t]*/, ""); print; lines++ }
 		END { exit lines > 1 }' "${manifest:-/dev/null}" || fail "$manifest: two lines for $1"
 }
 
-# The words of a payload's options as the assembler's strings, and an empty one behind them.
+# strings OPTIONS: the words of these options as strings for the assembler, ended by an empty one.
 strings() {
 	words=$(printf '%s\n' "$1" | xargs -r -n1 printf '%s.\n') || fail "$manifest: cannot be parsed: $1"
 	! printf '%s\n' "$words" | grep -qx '\.' || fail "$manifest: an empty word in: $1"
@@ -36,7 +36,9 @@ for file; do
 	names="$names$name "
 	options=$(options_of "$name") || exit
 	options=$(strings "$options") || exit
-	printf 'payload "%s", "%s", %s\n' "$name" "$file" "$options"
+	align=16
+	[ "$(head -c 8 "$file" | tr -d '\0')" != NSTLsnap ] || align=65536 # a snapshot is mapped: the largest page
+	printf 'payload "%s", "%s", %d, %s\n' "$name" "$file" $align "$options"
 done
 
 awk '$1 !~ /^#/ && NF { print $1 }' "${manifest:-/dev/null}" | while read -r name; do

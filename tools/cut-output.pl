@@ -1,14 +1,14 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Cuts the file of a disk that nestling wrote to what it wrote: cut-output.pl OPTION FILE. A disk has no
-# length, but what is written says its own.
+# Truncates an output file to the length of its contents: cut-output.pl OPTION FILE. Nestling wrote it as
+# a disk, which is larger; the format of what the option writes tells the length.
 use strict;
 use warnings;
 
 my ($option, $path) = @ARGV;
 open my $file, '+<:raw', $path or die "$path: $!\n";
 
-# Bytes of the file from this place on; fewer at its end.
+# Reads SIZE bytes of the file at an offset, or fewer at its end.
 sub bytes {
     my ($at, $size) = @_;
     seek $file, $at, 0 or die "$path: $!\n";
@@ -22,7 +22,7 @@ sub tree_size {
     return $magic == 0xd00dfeed ? $size : 0;
 }
 
-# A core ends with the last of what its program headers name (elf(5)).
+# A core file ends with the last segment of its program headers (elf(5)).
 sub core_size {
     my ($magic, $at, $count) = unpack 'a4x28Q<x16S<', bytes(0, 64);
     return 0 if $magic ne "\x7fELF";
@@ -34,7 +34,7 @@ sub core_size {
     return $end;
 }
 
-# A trace is text: it ends before the first byte that is none.
+# A trace is text: it ends before the first zero byte.
 sub text_size {
     my $size = 0;
     while (length(my $bytes = bytes($size, 1 << 20))) {
@@ -45,5 +45,12 @@ sub text_size {
     return $size;
 }
 
-my %size = ('dump-dtb' => \&tree_size, 'dump-core' => \&core_size, 'trace-file' => \&text_size);
+# A snapshot has its size in its header (docs/snapshots.md), which is written last.
+sub snapshot_size {
+    my ($magic, $size) = unpack 'a8x16Q<', bytes(0, 32);
+    return $magic eq 'NSTLsnap' ? $size : 0;
+}
+
+my %size = ('dump-dtb' => \&tree_size, 'dump-core' => \&core_size, 'trace-file' => \&text_size,
+    save => \&snapshot_size);
 truncate $file, $size{$option}->() or die "$path: $!\n";

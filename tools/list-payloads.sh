@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints every payload of the tree with its claim, and whether it ends by itself: a line each. Both are
-# sentences of the comment that its source begins with: "Claim: ..." and "Never ends by itself...".
+# Prints a line for every payload of the tree: its claim, and whether it ends by itself. Both are
+# sentences of the comment at the start of its source: "Claim: ..." and "Never ends by itself...".
 set -eu
 
 cd "$(dirname "$0")/../payloads"

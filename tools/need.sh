@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that hold what is missing: need.sh THING:PACKAGE...
-# A THING is a command in PATH, or a file if it starts with "/". Silent when nothing is missing.
+# Installs the Debian packages of commands or files that are missing: need.sh THING:PACKAGE...
+# A THING is a command in PATH, or a file if it starts with "/". Prints nothing if none is missing.
 set -eu
 
 packages=
@@ -18,12 +18,12 @@ for pair; do
 done
 [ -n "$packages" ] || exit 0
 
-# The one command that installs them, for root; words are split on purpose.
+# The command that installs them, for root; words are split on purpose.
 install="apt-get install -y --no-install-recommends$packages"
 root=
 if [ "$(id -u)" -ne 0 ]; then
 	root=sudo
-	# With a terminal sudo may ask for the password, without one it must not need it.
+	# sudo can ask for the password only if there is a terminal.
 	if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
 		root=none
 	fi
@@ -38,7 +38,7 @@ export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log" "$log.failed"' EXIT
 trap 'exit 143' TERM
-# That it waits for another one's lock is said once, as soon as it does.
+# If apt-get waits for another one's lock, its first message about that is printed at once.
 # shellcheck disable=SC2086
 {
 	{ $root apt-get -q update && $root apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get }; } ||

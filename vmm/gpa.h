@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* A guest-physical address: not a number and not a pointer, so that it is never taken for one. */
+/* A struct of its own, so that neither a number nor a pointer is passed for it by mistake. */
 typedef struct {
 	uint64_t address;
 } gpa_t;

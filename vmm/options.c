@@ -11,17 +11,19 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define WORDS_LENGTH 64 /* bytes of all words of an option, with commas */
-#define NAME_COLUMNS 22 /* of --help, for an option's name with its value */
+#define NAME_COLUMNS 25 /* of --help, for an option's name with its value */
 
 enum kind {
 	FLAG,	/* bool */
 	STRING, /* const char * */
 	NUMBER, /* uint64_t from min to max */
 	SIZE,	/* uint64_t, bytes, from min to max and a multiple of min */
-	WORDS,	/* uint64_t, the bits of the words that stand behind "="; without "=": implied */
+	WORDS,	/* uint64_t, the bits of the words behind "="; without "=", `implied` */
+	LIST,	/* adds a const char * to `modules` */
+	DEVICE, /* adds a struct device_option, whose kind is `implied` */
 };
 
-/* What an option of kind WORDS takes. */
+/* A word that is valid as a value of an option of kind WORDS. */
 struct word {
 	const char *name; /* NULL ends a list */
 	uint64_t bits;
@@ -39,14 +41,34 @@ static const struct word clock_words[] = {
 	{ 0 },
 };
 
-static const struct word trace_words[] = {
-	{ "kvm", TRACE_KVM },
-	{ "exit", TRACE_EXIT },
-	{ "mmio", TRACE_MMIO },
-	{ "irq", TRACE_IRQ },
-	{ "psci", TRACE_PSCI },
-	{ "all", TRACE_ALL },
+static const struct word el2_words[] = {
+	{ "e2h0", EL2_E2H0 },
 	{ 0 },
+};
+
+static const struct word failure_words[] = {
+	{ "off", FAILURE_OFF },
+	{ "reboot", FAILURE_REBOOT },
+	{ "restart", FAILURE_RESTART },
+	{ 0 },
+};
+
+static const struct word save_words[] = {
+	{ "end", SAVE_AT_END },
+	{ 0 },
+};
+
+static const struct word reset_words[] = {
+	{ "snapshot", RESET_RESUMES },
+	{ "boot", RESET_BOOTS },
+	{ 0 },
+};
+
+static const struct word trace_words[] = {
+	{ "kvm", TRACE_KVM },	{ "exit", TRACE_EXIT },
+	{ "mmio", TRACE_MMIO }, { "irq", TRACE_IRQ },
+	{ "psci", TRACE_PSCI }, { "virtio", TRACE_VIRTIO },
+	{ "all", TRACE_ALL },	{ 0 },
 };
 
 static const struct word stats_words[] = {
@@ -55,16 +77,53 @@ static const struct word stats_words[] = {
 	{ 0 },
 };
 
-/* One row an option; what a kind does not need is zero. */
+/* The first part of a device option's value, by the device's kind. */
+static const struct {
+	const char *word; /* the only valid one; NULL: anything */
+	bool is_optional; /* there is no first part, only properties, and the value may be missing
+			   */
+} first_values[] = {
+	[DEVICE_DISK] = { NULL, false },
+	[DEVICE_NET] = { NULL, false },
+	[DEVICE_CONSOLE] = { "virtio", false },
+	[DEVICE_BALLOON] = { NULL, true },
+};
+
+/* The properties that may follow the first part, separated by commas. */
+static const struct property {
+	const char *name;
+	uint16_t field;	 /* offset in struct device_option */
+	bool has_value;	 /* "name=value", stored as const char *; else stored as bool */
+	uint8_t devices; /* which kinds of device have it: a bit for each */
+} properties[] = {
+#define PROPERTY(name, field, has_value, devices)                                                  \
+	{                                                                                          \
+		name, offsetof(struct device_option, field), has_value, devices                    \
+	}
+	PROPERTY("ro", read_only, false, 1 << DEVICE_DISK),
+	PROPERTY("volatile", is_volatile, false, 1 << DEVICE_DISK),
+	PROPERTY("legacy", legacy, false,
+		 1 << DEVICE_DISK | 1 << DEVICE_NET | 1 << DEVICE_CONSOLE | 1 << DEVICE_BALLOON),
+	PROPERTY("mac", mac, true, 1 << DEVICE_NET),
+	PROPERTY("serial", serial, true, 1 << DEVICE_DISK),
+#undef PROPERTY
+};
+
+/* A row for each option; members that its kind does not use are zero. */
 static const struct option {
 	const char *name;
-	const char *value; /* what --help calls its value; NULL: it takes none */
+	const char *value; /* the name of its value in --help; NULL: it takes none */
 	const char *help;
-	const struct word *words; /* of WORDS */
-	uint64_t implied;	  /* of WORDS, without "=" */
-	uint64_t min, max;	  /* of NUMBER and SIZE */
-	uint16_t field;		  /* offset in struct options */
-	char letter;		  /* 0: none */
+	union {
+		uint64_t max;		  /* for NUMBER and SIZE */
+		const struct word *words; /* for WORDS */
+	};
+	union {
+		uint32_t min;	  /* for NUMBER and SIZE */
+		uint32_t implied; /* for WORDS: the value without "="; for DEVICE: its kind */
+	};
+	uint16_t field; /* offset in struct options */
+	char letter;	/* 0: none */
 	uint8_t kind;
 } table[] = {
 #define ROW(LETTER, NAME, KIND, FIELD, VALUE, HELP, ...)                                           \
@@ -81,6 +140,20 @@ static const struct option {
 	ROW(0, "gic", NUMBER, gic, "VERSION",
 	    "guest's interrupt controller: 2 or 3 (what the host has)", .min = 2, .max = 3),
 	ROW('i', "initrd", STRING, initrd, "FILE", "initial RAM disk"),
+	ROW('d', "disk", DEVICE, devices, "FILE[,HOW]",
+	    "disk: file, block device or bundled payload; HOW: ro, volatile, legacy, serial=TEXT",
+	    .implied = DEVICE_DISK),
+	ROW('n', "net", DEVICE, devices, "WHAT[,HOW]",
+	    "network: tap=NAME, packet=INTERFACE, unix=PATH or fd=N; HOW: mac=ADDRESS, legacy",
+	    .implied = DEVICE_NET),
+	ROW(0, "console", DEVICE, devices, "virtio[,legacy]",
+	    "beside the UART hvc0, which gets what is typed", .implied = DEVICE_CONSOLE),
+	ROW(0, "balloon", DEVICE, devices, "legacy",
+	    "memory that the guest has freed goes back to the host", .implied = DEVICE_BALLOON),
+	ROW(0, "firmware", STRING, firmware, "FILE",
+	    "firmware in flash, such as EDK2, which starts the payload, if there is one"),
+	ROW(0, "variables", STRING, variables, "FILE",
+	    "keeps the second bank of the flash, with firmware's variables"),
 	ROW(0, "dtb", STRING, dtb, "FILE", "device tree to use instead of our own"),
 	ROW(0, "dump-dtb", STRING, dump_dtb, "FILE",
 	    "write the guest's device tree to FILE, and end"),
@@ -89,21 +162,39 @@ static const struct option {
 	ROW(0, "clock", WORDS, clock, "HOW",
 	    "real: the guest's time runs on while it is held (guest)", .words = clock_words,
 	    .implied = CLOCK_GUEST),
+	ROW(0, "el2", WORDS, el2, "e2h0",
+	    "the guest starts at EL2, for a hypervisor; e2h0: one without VHE", .words = el2_words,
+	    .implied = EL2_VHE),
 	ROW(0, "no-pmu", FLAG, no_pmu, NULL, "hide the host's performance counters"),
 	ROW(0, "no-sve", FLAG, no_sve, NULL, "hide the host's scalable vectors"),
 	ROW(0, "no-pauth", FLAG, no_pauth, NULL, "hide the host's pointer authentication"),
+	ROW(0, "grace", NUMBER, grace, "SECONDS",
+	    "for the guest to switch itself off when a signal or Ctrl-A p ends it (10)", .min = 0,
+	    .max = 86400),
 	ROW(0, "no-reboot", FLAG, no_reboot, NULL,
 	    "end when the guest resets itself, instead of starting it again"),
 	ROW(0, "strict", FLAG, strict, NULL,
 	    "end when the guest touches an address that nothing backs"),
-	ROW(0, "trace", WORDS, trace, "LIST", "tell what happens (all)", .words = trace_words,
+	ROW(0, "trace", WORDS, trace, "LIST", "trace what happens (all)", .words = trace_words,
 	    .implied = TRACE_ALL),
-	ROW(0, "trace-file", STRING, trace_file, "FILE", "tell it there (standard error)"),
-	ROW(0, "trace-json", FLAG, trace_json, NULL, "tell it as trace events for Perfetto"),
+	ROW(0, "trace-file", STRING, trace_file, "FILE", "write the trace there (standard error)"),
+	ROW(0, "trace-json", FLAG, trace_json, NULL, "write it as trace events for Perfetto"),
 	ROW(0, "stats", WORDS, stats, "FORM", "figures at the end (text)", .words = stats_words,
 	    .implied = FORM_TEXT),
 	ROW(0, "dump-core", STRING, dump_core, "FILE",
 	    "where Ctrl-A d, or an end that nobody expects, leaves a core for gdb"),
+	ROW(0, "save", STRING, save, "FILE",
+	    "where Ctrl-A w, SIGUSR1 or the guest itself saves the guest"),
+	ROW(0, "save-at", WORDS, save_at, "WHAT", "end: the run ends when the guest is saved",
+	    .words = save_words, .implied = SAVE_AT_END),
+	ROW(0, "verify", FLAG, verify, NULL, "check all of a snapshot, its RAM, too"),
+	ROW(0, "on-reset", WORDS, on_reset, "WHAT",
+	    "of a resumed guest: boot runs the PAYLOAD behind the snapshot (snapshot)",
+	    .words = reset_words, .implied = RESET_RESUMES),
+	ROW(0, "force", FLAG, force, NULL, "resume although disks have changed since"),
+	ROW(0, "describe", FLAG, describe, NULL,
+	    "print what is in a snapshot; with --dump-core a core of it, too"),
+	ROW(0, "diff", STRING, diff, "FILE", "print in what a snapshot differs from that in FILE"),
 	ROW(0, "gdb", STRING, gdb, "LINE", "let gdb debug the guest: TTY, fd:N or unix:PATH"),
 	ROW(0, "gdb-wait", FLAG, gdb_wait, NULL, "hold the guest at its first instruction for it"),
 	ROW(0, "no-sandbox", FLAG, no_sandbox, NULL,
@@ -111,6 +202,13 @@ static const struct option {
 	ROW(0, "check", FLAG, check, NULL, "only check the options, and the files that they name"),
 	ROW(0, "probe", FLAG, probe, NULL, "say what this host's KVM offers"),
 	ROW(0, "list", FLAG, list, NULL, "name the bundled payloads"),
+	ROW(0, "module", LIST, modules, "FILE[,PARAMETERS]",
+	    "as PID 1: load this module of the host's kernel first"),
+	ROW(0, "on-failure", WORDS, on_failure, "WHAT",
+	    "as PID 1, when the monitor fails: the host goes off, reboots, or it is restarted (off)",
+	    .words = failure_words, .implied = FAILURE_OFF),
+	ROW(0, "watchdog", NUMBER, watchdog, "SECONDS",
+	    "as PID 1: kill a monitor that has not answered for so long", .min = 1, .max = 86400),
 	ROW(0, "status-token", STRING, status_token, "TEXT",
 	    "as PID 1: mark the last line, for qemu-run.sh"),
 	ROW(0, "stderr", STRING, stderr_path, "DEVICE",
@@ -120,7 +218,8 @@ static const struct option {
 #undef ROW
 };
 
-/* A decimal or 0x number up to the first character that is not of it; false if none or too big. */
+/* Parses a decimal or 0x number, and moves *text behind it. False if there is none, or it needs
+ * more than 64 bits. */
 static bool parse_number(const char **text, uint64_t *number)
 {
 	const char *at = *text;
@@ -146,8 +245,8 @@ static bool parse_number(const char **text, uint64_t *number)
 	return at > first;
 }
 
-/* A number of MiB, or of what the letter behind it says; false if it is none or has more than 64
- * bits. */
+/* Parses a number of MiB, or of the unit whose letter follows it, as bytes. False if it is invalid
+ * or needs more than 64 bits. */
 static bool parse_size(const char *text, uint64_t *size)
 {
 	static const struct {
@@ -168,7 +267,7 @@ static bool parse_size(const char *text, uint64_t *size)
 	return false;
 }
 
-/* The word that is the first `length` characters of the text; NULL if there is none. */
+/* The word that equals the first `length` characters of the text; NULL if there is none. */
 static const struct word *find_word(const struct word *words, const char *text, size_t length)
 {
 	for (const struct word *word = words; word->name; word++)
@@ -177,7 +276,7 @@ static const struct word *find_word(const struct word *words, const char *text, 
 	return NULL;
 }
 
-/* Words with commas between; false if one is not in the list. */
+/* Parses words separated by commas. False if one is not in the list. */
 static bool parse_words(const struct word *words, const char *text, uint64_t *bits)
 {
 	*bits = 0;
@@ -195,7 +294,7 @@ static bool parse_words(const struct word *words, const char *text, uint64_t *bi
 	}
 }
 
-/* "one,two,three", cut to the buffer's size. */
+/* Writes the words as "one,two,three", truncated to the buffer's size. */
 static void join_words(const struct word *words, char *buffer, size_t size)
 {
 	size_t length = 0;
@@ -212,7 +311,7 @@ static int store_number(const struct option *option, const char *value, uint64_t
 
 	if (!parse_number(&rest, number) || *rest || *number < option->min ||
 	    *number > option->max) {
-		report("--%s %.100s: takes a number from %lu to %lu", option->name, value,
+		report("--%s %.100s: takes a number from %u to %lu", option->name, value,
 		       option->min, option->max);
 		return STATUS_USAGE;
 	}
@@ -247,7 +346,111 @@ static int store_words(const struct option *option, const char *value, uint64_t 
 	return STATUS_USAGE;
 }
 
-/* Of a number nothing is stored when it is refused. */
+size_t options_part(const char *text)
+{
+	const char *comma = strchr(text, ',');
+
+	return comma ? (size_t)(comma - text) : strlen(text);
+}
+
+/* Stores a property of a device, whose text has so many characters. False if such a device has no
+ * property of that name. */
+static bool store_property(struct device_option *device, const char *text, size_t length)
+{
+	const char *equals = memchr(text, '=', length);
+	size_t name = equals ? (size_t)(equals - text) : length;
+
+	for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
+		const struct property *row = &properties[i];
+		void *field = (char *)device + row->field;
+
+		if (strlen(row->name) != name || strncmp(row->name, text, name) != 0 ||
+		    row->has_value != (equals != NULL) || !(row->devices & 1u << device->kind))
+			continue;
+		if (row->has_value)
+			*(const char **)field = equals + 1;
+		else
+			*(bool *)field = true;
+		return true;
+	}
+	return false;
+}
+
+unsigned options_devices(const struct options *options, enum device_kind kind)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < options->device_count; i++)
+		count += options->devices[i].kind == kind;
+	return count;
+}
+
+/* The struct to store a device option in: a new one, or, of a kind of which there is at most one,
+ * the existing one, which is replaced. NULL if there is no room. */
+static struct device_option *place_device(struct options *options, enum device_kind kind)
+{
+	for (unsigned i = 0; i < options->device_count; i++)
+		if (kind > DEVICE_NET && options->devices[i].kind == kind)
+			return &options->devices[i];
+	if (options->device_count == MAX_DEVICES)
+		return NULL;
+	return &options->devices[options->device_count++];
+}
+
+/* Parses a device option's value. Returns the part of it that is invalid, or NULL. */
+static const char *parse_device(struct device_option *device)
+{
+	const char *wanted = first_values[device->kind].word;
+	const char *at = device->file;
+
+	if (wanted &&
+	    (options_part(at) != strlen(wanted) || strncmp(at, wanted, strlen(wanted)) != 0))
+		return at;
+	if (!first_values[device->kind].is_optional)
+		at += options_part(at);
+	for (size_t length; *at; at += length) {
+		at += *at == ',';
+		length = options_part(at);
+		if (!store_property(device, at, length))
+			return at;
+	}
+	return NULL;
+}
+
+static int store_device(struct options *options, const struct option *option, const char *value)
+{
+	struct device_option *device = place_device(options, (enum device_kind)option->implied);
+	const char *wrong;
+
+	if (!device) {
+		report("--%s %.100s: there are %u already", option->name, value ? value : "",
+		       MAX_DEVICES);
+		return STATUS_USAGE;
+	}
+	*device = (struct device_option){ .kind = (enum device_kind)option->implied,
+					  .file = value ? value : "" };
+	wrong = parse_device(device);
+	if (wrong) {
+		size_t length = options_part(wrong);
+
+		report("--%s %.100s: %.*s is nothing that it takes; --help says what is",
+		       option->name, device->file, length < 50 ? (int)length : 50, wrong);
+		return STATUS_USAGE;
+	}
+	return STATUS_PASS;
+}
+
+static int store_module(struct options *options, const struct option *option, const char *value)
+{
+	if (options->module_count == MAX_MODULES) {
+		report("--%s %.100s: there are %u already", option->name, value, MAX_MODULES);
+		return STATUS_USAGE;
+	}
+	options->modules[options->module_count++] = value;
+	return STATUS_PASS;
+}
+
+/* Stores an option's value. An invalid one is reported and not stored. Returns a status. */
 static int store(struct options *options, const struct option *option, const char *value)
 {
 	void *field = (char *)options + option->field;
@@ -261,6 +464,10 @@ static int store(struct options *options, const struct option *option, const cha
 	case STRING:
 		*(const char **)field = value;
 		return STATUS_PASS;
+	case LIST:
+		return store_module(options, option, value);
+	case DEVICE:
+		return store_device(options, option, value);
 	case NUMBER:
 		status = store_number(option, value, &number);
 		break;
@@ -278,7 +485,7 @@ static int store(struct options *options, const struct option *option, const cha
 	return status;
 }
 
-/* The option whose name is the first `length` characters, or whose letter it is; NULL if none. */
+/* The option with this name, of `length` characters, or with this letter; NULL if there is none. */
 static const struct option *find(const char *name, size_t length, bool by_letter)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -290,8 +497,14 @@ static const struct option *find(const char *name, size_t length, bool by_letter
 	return NULL;
 }
 
-/* One argument that starts with "-", its value perhaps in the next; moves *argv on to the last
- * used. */
+static bool is_value_optional(const struct option *option)
+{
+	return option->kind == WORDS ||
+	       (option->kind == DEVICE && first_values[option->implied].is_optional);
+}
+
+/* Parses an argument that starts with "-"; its value may be the next argument. Moves *argv to the
+ * last one that it has used. */
 static int parse_option(struct options *options, char ***argv)
 {
 	const char *argument = **argv;
@@ -311,7 +524,7 @@ static int parse_option(struct options *options, char ***argv)
 			report("%.100s: --%s takes no value", argument, option->name);
 			return STATUS_USAGE;
 		}
-	} else if (!value && option->kind != WORDS) {
+	} else if (!value && !is_value_optional(option)) {
 		value = *++*argv;
 		if (!value) {
 			report("%.100s: lacks its value, %s; --help says what it is", argument,
@@ -324,23 +537,28 @@ static int parse_option(struct options *options, char ***argv)
 
 void options_default(struct options *options)
 {
-	*options = (struct options){ .memory = 128 * MIB, .cpus = 1, .append = "" };
+	*options = (struct options){ .memory = 128 * MIB, .cpus = 1, .append = "", .grace = 10 };
+}
+
+static int too_many(const char *name, const char *other)
+{
+	report("%.100s: a payload is named already, %.100s; name one", name, other);
+	return STATUS_USAGE;
 }
 
 int options_parse(struct options *options, int argc, char **argv)
 {
 	bool payload_only = false; /* after "--" */
+	const char **payload;
 
 	if (argc == 0)
 		return STATUS_PASS;
 	while (*++argv) {
 		if (payload_only || **argv != '-' || !(*argv)[1]) {
-			if (options->payload) {
-				report("%.100s: a payload is named already, %.100s; name one",
-				       *argv, options->payload);
-				return STATUS_USAGE;
-			}
-			options->payload = *argv;
+			payload = options->payload ? &options->reset_payload : &options->payload;
+			if (*payload)
+				return too_many(*argv, *payload);
+			*payload = *argv;
 		} else if (!strcmp(*argv, "--")) {
 			payload_only = true;
 		} else {
@@ -350,6 +568,8 @@ int options_parse(struct options *options, int argc, char **argv)
 				return status;
 		}
 	}
+	if (options->reset_payload && !(options->on_reset & RESET_BOOTS))
+		return too_many(options->reset_payload, options->payload);
 	return STATUS_PASS;
 }
 
@@ -364,13 +584,13 @@ void options_help(void)
 		if (option->letter)
 			snprintf(letter, sizeof letter, "-%c, ", option->letter);
 		if (option->value)
-			snprintf(value, sizeof value, option->words ? "[=%s]" : "=%s",
+			snprintf(value, sizeof value, is_value_optional(option) ? "[=%s]" : "=%s",
 				 option->value);
-		if (option->words)
+		if (option->kind == WORDS)
 			join_words(option->words, words, sizeof words);
 		dprintf(1, "  %4s--%s%-*s%s%s%s\n", letter, option->name,
-			NAME_COLUMNS - (int)strlen(option->name), value, words,
-			option->words ? ": " : "", option->help);
+			NAME_COLUMNS - (int)strlen(option->name), value, words, *words ? ": " : "",
+			option->help);
 	}
 	dprintf(1, "\nExit status: the guest's own; 64 wrong option, 65 bad payload, 69 no KVM,\n"
 		   "70 internal error, 75 host is out of something, 76 reset under --no-reboot,\n"

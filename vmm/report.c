@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Messages to the user. Who calls it: all of vmm/. Touches standard error, by an outlet. */
+/* Messages to the user. Who calls it: all of vmm/. Touches standard error, through an outlet. */
 #include "report.h"
 
 #include "crt/crt.h"
-#include "vmm/host/outlet.h"
+#include "outlet.h"
 
 #include <errno.h>
 
-#define LINE 512 /* bytes; texts of the user's go in with a precision, so that the rest fits */
+#define LINE                                                                                       \
+	512 /* bytes; strings from the user are printed with a precision, so that the rest fits */
 
-/* A mutable global: messages come from everywhere. */
+/* A mutable global, because messages come from everywhere. */
 static struct outlet messages = { .fd = 2, .name = "standard error" };
 
 struct outlet *report_outlet(void)
@@ -28,7 +29,7 @@ static size_t format_line(char *text, const char *format, va_list arguments)
 	size_t size;
 
 	memcpy(text, prefix, sizeof prefix);
-	/* The last byte is for the end of the line. */
+	/* The last byte is for the newline. */
 	vsnprintf(text + sizeof prefix - 1, LINE - sizeof prefix, format, arguments);
 	size = strlen(text);
 	text[size] = '\n';
@@ -41,7 +42,7 @@ void report(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	/* Nowhere is left to say that standard error is gone. */
+	/* If standard error fails there is nowhere left to report that. */
 	(void)outlet_put(&messages, text, format_line(text, format, arguments));
 	va_end(arguments);
 }
@@ -73,7 +74,7 @@ void die(enum status status, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	outlet_finish(&messages);
+	outlets_finish();
 	outlet_put_last(&messages, text, format_line(text, format, arguments));
 	va_end(arguments);
 	exit(status);
@@ -91,4 +92,11 @@ enum status status_of_error(int error)
 	default:
 		return STATUS_INTERNAL;
 	}
+}
+
+int must_call(long result, const char *name)
+{
+	if (result < 0)
+		die(status_of_error((int)-result), "%s: %s", name, error_text((int)-result));
+	return (int)result;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program says to its user, on standard error. Used all over vmm/, never in devices/.
+ * Messages to the user, on standard error. Used all over vmm/, never in devices/.
  *
- * Once there is a run nobody waits for standard error: what it does not take at once waits for the
- * event loop (vmm/host/outlet.h), and what finds no room there is lost, and counted.
+ * Once a run is set up, no thread blocks on standard error: what it does not accept at once is
+ * queued for the event loop (vmm/outlet.h); lines for which the queue has no room are dropped and
+ * counted.
  */
 #ifndef VMM_REPORT_H
 #define VMM_REPORT_H
@@ -12,25 +13,31 @@
 
 struct outlet;
 
-/* Where messages go, for the event loop. */
+/* The outlet of messages, for the event loop to flush. */
 struct outlet *report_outlet(void);
-/* Learns what standard error is; before the sandbox. Until then it is written to as a file is. */
+/* Examines the file that is standard error, before the sandbox forbids that. Messages before that
+ * block until they are written. */
 void report_open(void);
 
-/* One line, "nestling: ..."; a message says what, why and what to do. */
+/* One line, "nestling: ..."; a message says what failed, why, and what to do. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Part of a text of several lines: as it is. */
+/* Part of a text of several lines, printed without a prefix. */
 void report_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A line like report's, whatever else is being written: from a signal handler. It may be cut. */
+/* A line like report's, but written without a lock, so that a signal handler can use it. It may be
+ * truncated and may land in the middle of other output. */
 void report_at_once(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, and the end of the program: for failures of the host and before the guest has begun. */
+/* Flushes all queued output, prints a line like report's and exits. Only for failures of the host,
+ * or before the guest has started. */
 void die(enum status status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
-/* Is this errno the host running out of something (STATUS_HOST), or is something wrong? */
+/* STATUS_HOST if this errno means that the host has run out of a resource, else STATUS_INTERNAL. */
 enum status status_of_error(int error);
+
+/* Returns a system call's result; dies with its name if that is a negative errno. */
+int must_call(long result, const char *name);
 
 #endif

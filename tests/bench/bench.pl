@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# What nestling costs, beside a floor (floor.c) and QEMU: bench.pl [--update | --budget]
-# Boots hosts whose every nanosecond is one instruction (QEMU's -icount) and runs rows.sh in them, each
+# Measures nestling, a floor (floor.c) and QEMU: bench.pl [--update | --budget]
+# Boots hosts in which a nanosecond is one instruction (QEMU's -icount) and runs rows.sh in them, each
 # twice. Writes build/bench.json, build/bench.svg and the tables, build/bench.md.
-# --update   puts these into docs/, too, and the ratios to the floor into tests/bench/budget
-# --budget   TAP instead: is each ratio within 2 % of the one that is there?
+# --update   also puts these into docs/, and the ratios to the floor into tests/bench/budget
+# --budget   instead checks that each ratio is within 2 % of that in tests/bench/budget, and prints TAP
 # Who runs it: make bench, make bench-update, tests/system/budget.t.
 use strict;
 use warnings;
@@ -34,6 +34,21 @@ my @rows = (
 	['byte', 'polled console byte (read FR, write DR), to tmpfs'],
 	['linux', 'Linux to power-off, `quiet`'],
 	['linux-messages', 'Linux to power-off, all messages'],
+	['disk-read', 'a disk: read 4 KiB, random, O_DIRECT'],
+	['disk-write', 'a disk: write 4 KiB, random'],
+	['disk-read-large', 'a disk: read 1 MiB'],
+	['disk-write-synced', 'a disk: write 4 KiB and fsync'],
+	['net-udp', 'a network (tap): UDP, 64 bytes there and back'],
+	['net-send', 'a network: the guest sends by TCP, a KiB'],
+	['net-receive', 'a network: the guest receives by TCP, a KiB'],
+	['resume-64', "a snapshot of Linux at its prompt, 64 MiB: execve to the guest's next instruction"],
+	['resume-256', 'the same, 256 MiB'],
+	['resume-4096', 'the same, 4 GiB'],
+	['answer', '256 MiB: execve to the first byte that the shell answers to a key'],
+	['snapshot-reset', 'reset to a snapshot, of a guest that has touched 1 MiB'],
+	['pause', 'pause for a save of a guest that writes 1 MiB between passes'],
+	['snapshot-size', "bytes of Linux's snapshot, 256 MiB"],
+	['snapshot-size-balloon', 'the same with `--balloon`'],
 	['memory', "bytes of memory beside the guest's 64 MiB"],
 	['calls-different', 'different system calls before the guest runs'],
 	['calls', 'system calls before the guest runs'],
@@ -61,7 +76,7 @@ sub write_file {
 
 # ---- boots ----
 
-# QEMU for the host and every library that it needs, as one archive; nothing if it could not be had.
+# Packs QEMU for the host, with all libraries that it needs, into an archive; returns nothing if there is none.
 my $rival = 'build/qemu';
 my $rival_size;
 sub pack_rival {
@@ -83,13 +98,13 @@ sub pack_rival {
 
 my %notes;
 
-# boot GIC STEPS MONITORS FILE...: the rows, ROW => MONITOR => FIGURE. Without qemu-run.sh, whose token
-# is another one every time: the host's kernel makes random numbers of its command line, too.
+# boot GIC STEPS MONITORS FILE...: returns ROW => MONITOR => FIGURE. Without qemu-run.sh, because its token
+# differs every time, and the host's kernel uses its command line for random numbers.
 sub boot {
 	my ($gic, $steps, $monitors, @files) = @_;
 	write_file("$work/rows.sh", "monitors='$monitors'\nsteps='$steps'\n" . contents('tests/bench/rows.sh'));
 	write_file("$work/list", join '', map { 'file payloads/' . basename($_) . " $_\n" } "$work/rows.sh", @files,
-		map { "build/$_" } qw(bench/floor bench/measure payloads/first.bin payloads/exits.bin));
+		map { "build/$_" } qw(bench/floor bench/measure payloads/first.bin payloads/exits.bin payloads/again.bin));
 	system("rootfs/pack.sh $work/cpio <$work/list && cat build/test-rootfs.cpio $work/cpio >$work/initrd") == 0
 		or die "rootfs/pack.sh failed\n";
 	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
@@ -108,7 +123,7 @@ sub boot {
 	return \%rows;
 }
 
-# The same twice: what differs by more than 1 % is no figure.
+# Boots twice, and fails if a figure differs by more than 1 %.
 my @unsteady;
 sub boot_twice {
 	my ($one, $two) = map { boot(@_) } 1, 2;
@@ -123,7 +138,7 @@ sub boot_twice {
 
 my @budgeted = qw(start image read read-last read-nothing byte memory calls-different calls);
 
-# Ratios to the floor of the same boot: ROW, MONITOR, RATIO.
+# Returns the ratios to the floor of the same boot: ROW, MONITOR, RATIO.
 sub ratios {
 	my $rows = boot(2, 'figures', 'floor nestling leanest');
 	return map {
@@ -141,10 +156,14 @@ sub measure_all {
 		for my $monitor (grep { $tar || $_ ne 'qemu' } @monitors) {
 			my @files = $monitor eq 'qemu' ? $tar : ();
 			my @linux = ("$work/kernel", 'build/guest-rootfs.cpio');
+			my @tun = glob 'build/sysroot/lib/modules/*/kernel/drivers/net/tun.ko';
 			print STDERR "GICv$gic: $monitor\n";
-			for (['first'], ['figures small_pages growth'], ['linux', @linux]) {
+			for (['first'], ['figures small_pages growth'], ['linux', @linux], ['disk', $linux[0], 'build/bench/disk.cpio'],
+				['net', $linux[0], 'build/bench/net.cpio', 'build/bench/packets', @tun],
+				['snapshot', $linux[0], 'build/bench/prompt.cpio']) {
 				my ($steps, @more) = @$_;
-				next if "$steps $monitor" eq 'linux floor';
+				next if $monitor eq 'floor' && $steps =~ /^(linux|disk|net|snapshot)$/
+					|| $monitor eq 'qemu' && $steps eq 'snapshot';
 				my $new = boot_twice($gic, $steps, $monitor, @files, @more);
 				$rows->{$_}{$monitor} = $new->{$_}{$monitor} for keys %$new;
 			}
@@ -155,7 +174,7 @@ sub measure_all {
 	return \%all;
 }
 
-# ---- what comes of it ----
+# ---- tables ----
 
 sub thousands {
 	my ($number) = @_;
@@ -178,7 +197,7 @@ sub table {
 	return $text;
 }
 
-# Of a curve: its points, [X, FIGURE], for a monitor.
+# Returns the points of a curve for a monitor, [X, FIGURE].
 sub points {
 	my ($rows, $curve, $monitor) = @_;
 	return map { [$_, $rows->{"$curve=$_"}{$monitor}] }
@@ -213,7 +232,7 @@ sub json {
 
 my %colour = (floor => '#888888', nestling => '#2a7de1', leanest => '#62a8f5', qemu => '#e07b1f');
 
-# LOW..HIGH on a logarithmic scale to FROM..TO.
+# Maps LOW..HIGH on a logarithmic scale to FROM..TO.
 sub scale {
 	my ($value, $low, $high, $from, $to) = @_;
 	return sprintf '%.1f', $from + ($to - $from) * log($value / $low) / log($high / $low);
@@ -301,7 +320,7 @@ $legend$svg</svg>
 END
 }
 
-# ---- budget: is it held? ----
+# ---- the budget ----
 
 sub hold_budget {
 	my %committed = map { /^(\S+ \S+) ([\d.]+)$/ ? ($1 => $2) : () } split /\n/, contents($budget);

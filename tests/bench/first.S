@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest's first instruction costs: it reads the counter, and the rest says so in hexadecimal. An
- * Image of no size (booting.rst, 4.), to which bytes can be added as long as one likes.
+ * Measures the start of a guest: its first instruction reads the counter, and the rest prints it in
+ * hexadecimal. It is an Image with a size of 0 (booting.rst, 4.), to which any number of bytes can be added.
  *
- * The physical counter: the host's user programs have the same one, as their virtual counter.
+ * It reads the physical counter, which is the virtual counter of the host's user programs.
  */
 #include "payloads/guest.h"
 

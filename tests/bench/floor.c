@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The floor: the least that can run the bench's payloads under KVM. It is what nestling's cost is
- * compared with.
+ * The floor: the smallest program that can run the bench's payloads under KVM, with which
+ * nestling's cost is compared.
  *
  * floor PAYLOAD [MIB [CPUS]]: a flat binary or an Image without a size, mapped 512 KiB above the
  * start of RAM; all CPUs but the first stay off. The UART always has room, all else reads as 0.
@@ -41,8 +41,8 @@ static void set_attribute(int gic, uint32_t group, uint64_t attribute, const uin
 	must(ioctl(gic, KVM_SET_DEVICE_ATTR, &attr));
 }
 
-/* A vGICv3 if the host has that, else a vGICv2; its second window is that of the redistributors or
- * of the CPU interface. */
+/* Creates a vGICv3 if the host has it, else a vGICv2. Its second range is that of the
+ * redistributors or of the CPU interface. */
 static int create_gic(int vm)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes the command line: the words are what NULs lie between. It is taken, or refused in one
- * line; numbers are in their bounds then, and what is named stands in the command line.
+ * Fuzzes the command line: the input is its arguments, separated by NULs. It is accepted, or
+ * refused with one line; if it is accepted, numbers are within bounds and strings are parts of the
+ * arguments.
  */
 #include "fuzz.h"
 
@@ -9,7 +10,7 @@
 #include "vmm/options.h"
 #include "vmm/report.h"
 
-#define MOST_WORDS 30
+#define MAX_WORDS 30
 
 static unsigned reports;
 
@@ -28,12 +29,12 @@ int dprintf(int fd, const char *format, ...)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = calloc(1, size + 1);
-	char *words[MOST_WORDS + 2] = { "nestling" };
+	char *words[MAX_WORDS + 2] = { "nestling" };
 	struct options options;
 	int count = 1, status;
 
 	memcpy(text, data, size);
-	for (size_t at = 0; at < size && count <= MOST_WORDS; at += strlen(text + at) + 1)
+	for (size_t at = 0; at < size && count <= MAX_WORDS; at += strlen(text + at) + 1)
 		words[count++] = text + at;
 	reports = 0;
 	options_default(&options);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes the debugger with what comes from its line, and with what the guest does meanwhile. After
- * every step the guest runs or stands still as gdb was told, every answer is framed as gdb wants
- * it, and without gdb nothing of it is left in the guest.
+ * Fuzzes the debugger with bytes from its line and events of the guest. After every step the guest
+ * runs or is paused as gdb was told, every reply is a valid packet, and when gdb is gone, no
+ * breakpoints are left in the guest.
  */
 #include "fuzz.h"
 #include "tests/unit/pretend.h"
 
-#define ESCAPE 0xff /* what follows is no byte of the line's: an event */
+#define ESCAPE 0xff /* the next byte is an event, not a byte from the line */
 
-static bool wrote; /* gdb has, to the guest's memory */
+static bool wrote; /* gdb has written to the guest's memory */
 
-/* ---- what gdb hears ---- */
+/* ---- replies ---- */
 
-/* Packets alone, and acknowledgements. */
+/* Checks that only packets and acknowledgements were sent. */
 static void check_answers(void)
 {
 	const char *at = answers;
@@ -41,7 +41,7 @@ static void check_packet(void)
 	require(gdb.reply_size == 0 && gdb.cpu < CPUS);
 	require(run.end != RUNNING || gdb.holds == run.paused);
 	require(gdb.debug.count <= POINTS);
-	/* It waits, or has been told something. */
+	/* gdb waits for a reply, or was sent one. */
 	require(gdb.awaits || memchr(answers, '$', answers_size));
 	require(!(gdb.awaits && gdb.holds));
 }
@@ -59,7 +59,7 @@ static void receive(uint8_t byte)
 	gdb_receive(&gdb, byte);
 }
 
-/* A packet's end comes with its checksum: few that fuzzing finds would be right. */
+/* Replaces a packet's end by one with the right checksum, which fuzzing would seldom find. */
 static void receive_end(void)
 {
 	char digits[3];
@@ -72,7 +72,7 @@ static void receive_end(void)
 	check_packet();
 }
 
-/* ---- what the guest does ---- */
+/* ---- events of the guest ---- */
 
 static void check_nothing_is_left(void)
 {
@@ -86,13 +86,13 @@ static void check_nothing_is_left(void)
 static void disconnect(void)
 {
 	is_gone = true;
-	gdb_input(&gdb);
+	take_input();
 	is_gone = false;
 	check_nothing_is_left();
-	gdb_input(&gdb); /* the next one */
+	take_input(); /* a new gdb connects */
 }
 
-/* A CPU stops, at one of the points or elsewhere. */
+/* A CPU stops, at a breakpoint or elsewhere. */
 static void stop(struct input *from)
 {
 	static const uint32_t syndromes[] = { 0xf2000123, 0xca000022, 0xc2000022,
@@ -107,7 +107,7 @@ static void stop(struct input *from)
 	stop_at(cpu, pc, syndrome, pc + take(from, 1) - 128);
 }
 
-/* Page tables that lead to somewhere, in which gdb's points are then. */
+/* Creates valid page tables, through which breakpoints are then inserted. */
 static void move_pages(struct input *from)
 {
 	unsigned cpu = (unsigned)take(from, 1) % CPUS;
@@ -145,7 +145,7 @@ static void happen(struct input *from)
 		has_sve = !has_sve;
 		break;
 	case 7:
-		receive((uint8_t)take(from, 1)); /* any, even # and ESCAPE */
+		receive((uint8_t)take(from, 1)); /* any byte, even # and ESCAPE */
 		break;
 	}
 	check_answers();
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wrote = false;
 	typed = NULL;
 	attach("unix:/socket", true);
-	gdb_input(&gdb);
+	take_input();
 	while (from.size) {
 		uint8_t byte = (uint8_t)take(&from, 1);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz targets share: libFuzzer's entry, and bytes of its input one after the other. */
+/* Shared by the fuzz targets: libFuzzer's entry point, and functions that consume its input. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* libFuzzer declares it nowhere */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* no header declares it */
 
-/* What must hold whatever the input is. */
+/* Checks what must hold for any input. */
 #define require(condition)                                                                         \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -22,7 +22,7 @@ struct input {
 	size_t size;
 };
 
-/* The next `size` bytes, little-endian; zero behind the end. */
+/* Takes the next `size` bytes, little-endian; bytes behind the end are zero. */
 static inline uint64_t take(struct input *input, size_t size)
 {
 	uint64_t value = 0;

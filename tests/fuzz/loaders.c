@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes what reads files that a user got from elsewhere: every payload format, and --dtb. What is
- * tried begins as the guest's RAM would be filled, and ends with a complete device tree or with a
- * refusal.
+ * Fuzzes the readers of untrusted files: every payload format, and --dtb. Each input is loaded into
+ * a guest's RAM, and ends with a complete device tree or with a refusal.
  */
 #include "fuzz.h"
 #include "tests/unit/reports.h"
 
+#include "vmm/load/firmware.h"
 #include "vmm/load/load.h"
 #include "vmm/load/boot.h"
 #include "vmm/machine/map.h"
@@ -26,7 +26,8 @@
 #define PAGE 4096ul
 #define PATH "/proc/self/fd/%d"
 
-/* What a refusal leaves behind is given back by the end of the process; here by the next try. */
+/* What a refusal leaves allocated, and what the end of the process would free, is freed before the
+ * next input. */
 static struct {
 	void *start;
 	size_t size;
@@ -55,7 +56,7 @@ static long result_of(long result)
 	return result == -1 ? -errno : result;
 }
 
-/* A file's mapping, in which one byte too far is an error, too. */
+/* Maps a file so that ASan finds an access one byte behind its end. */
 static long map_file(size_t size, int fd)
 {
 	size_t pages = (size + PAGE - 1) & -PAGE;
@@ -115,7 +116,7 @@ int write_all(int fd, const void *data, size_t size)
 	return write(fd, data, size) == (ssize_t)size ? 0 : -EIO;
 }
 
-/* No payload is bundled, but the device tree. */
+/* Only the device tree is bundled, no payload. */
 const struct bundled bundled_payloads[] = { { 0 } };
 __asm__(".section .rodata\n"
 	".balign 8\n"
@@ -144,12 +145,26 @@ void vcpu_set_entry(struct vcpu *vcpu, gpa_t at, gpa_t device_tree)
 	tree = device_tree;
 }
 
-void machine_show_flash(struct machine *machine)
+/* There is none. */
+void firmware_open(struct payload *firmware, const char *name)
 {
-	(void)machine;
+	(void)firmware, (void)name;
+	require(false);
 }
 
-/* What the user's tree reserves has nothing of ours in it. */
+void firmware_load(const struct payload *firmware, const struct payload *kernel,
+		   const struct payload *initrd, const char *command_line, struct machine *machine)
+{
+	(void)firmware, (void)kernel, (void)initrd, (void)command_line, (void)machine;
+	require(false);
+}
+
+void machine_map_flash(struct machine *machine, uint64_t size)
+{
+	(void)machine, (void)size;
+}
+
+/* Nothing was loaded into ranges that the user's tree reserves. */
 static void check_free(const struct boot *boot, uint64_t start, uint64_t end)
 {
 	for (unsigned i = 0; i < boot->reserved_count; i++)
@@ -165,7 +180,7 @@ static uint64_t initrd_place(const void *in, const char *name)
 	return fdt64_ld(value);
 }
 
-/* Loads `payload` with the tree of file `dtb`, both names; the bundled one if that is NULL. */
+/* Loads the file `payload` with the tree in file `dtb`, or with the bundled one if that is NULL. */
 static void try(const char *payload_name, const char *dtb)
 {
 	static struct machine machine;
@@ -175,6 +190,7 @@ static void try(const char *payload_name, const char *dtb)
 					 .dtb = dtb,
 					 .initrd = dtb ? payload_name : NULL,
 					 .payload = payload_name };
+	struct payload payload;
 	struct boot boot;
 	const void *found;
 
@@ -185,7 +201,8 @@ static void try(const char *payload_name, const char *dtb)
 		require(strchr(last_report, ';'));
 		return;
 	}
-	boot_open(&boot, &options);
+	payload_open(&payload, "", options.payload);
+	boot_open(&boot, &payload, &options);
 	memory_create(&machine.memory, GPA(RAM_BASE), RAM);
 	boot_load(&boot, &machine);
 	found = memory_at(&machine.memory, tree, sizeof(struct fdt_header));
@@ -220,6 +237,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			munmap(mappings[i].start, mappings[i].size);
 		}
 	memset(mappings, 0, sizeof mappings);
-	close_range((unsigned)fd, ~0u, 0); /* and what was opened since */
+	close_range((unsigned)fd, ~0u, 0); /* and all descriptors opened since */
 	return 0;
 }

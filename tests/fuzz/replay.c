@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs a fuzz target on every file of the directories that are named, without a fuzzer: what was
- * ever found stays a test, and gcov can tell what the corpus reaches. Prints TAP.
+ * Runs a fuzz target on every file of the directories in its arguments, without a fuzzer: every
+ * input that was ever found remains a test, and gcov shows what the corpus reaches. Prints TAP.
  */
 #include "fuzz.h"
 
@@ -27,7 +27,7 @@ static unsigned run(const char *directory)
 		require(file && fseek(file, 0, SEEK_END) == 0);
 		size = (size_t)ftell(file);
 		rewind(file);
-		data = malloc(size ? size : 1); /* a read behind it is told */
+		data = malloc(size ? size : 1); /* so that ASan finds a read behind its end */
 		require(fread(data, 1, size, file) == size);
 		fclose(file);
 		LLVMFuzzerTestOneInput(data, size);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes what is patched into the device tree: values of every kind, into too little room and into
- * enough. What comes out is a whole tree, with these values, or a refusal; nothing behind the room
- * is touched.
+ * Fuzzes the completion of the device tree: with any values, and with a buffer that is large enough
+ * or too small. The result is a complete tree with these values, or a refusal; nothing behind the
+ * buffer is written.
  */
 #include "fuzz.h"
 
@@ -19,7 +19,7 @@ __asm__(".section .rodata\n"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint32_t cpus[FDT_MOST_CPUS];
+	static uint32_t cpus[FDT_MAX_CPUS];
 	struct input input = { data, size };
 	struct fdt_values values = {
 		.memory_base = take(&input, 8),
@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < input.size; i++)
 		bootargs[i] = (char)(input.data[i] ? input.data[i] : ' ');
 	values.bootargs = bootargs;
+	values.has_fw_cfg = values.cpu_count & 1;
 	result = fdt_build(tree, room, bundled_dtb, &values);
 	require(result < 0 || (size_t)result <= room);
 	if (result >= 0) {

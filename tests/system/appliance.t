@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What is answered on the developer's machine: options and files are checked before a host is booted, help
-# and lists need none; and appliances, from make to the emulated host.
+# Without a host: options and files are checked before one is booted, and help and lists need none. Then
+# appliances, from make to the emulated host.
 . "$(dirname "$0")/tap.sh"
+own_tree
 
 emulator=qemu-aarch64
 [ "$(uname -m)" != aarch64 ] || emulator=
 
-# here ARGUMENT...: nestling itself, without a host; sets `status` and `out`, which has both outputs.
+# here ARGUMENT...: runs nestling itself, without a host; sets `status` and `out`, which has both outputs.
 here() {
 	status=0
 	out=$(timeout -k 5 60 $emulator "${nestling:-$PWD/build/nestling}" "$@" </dev/null 2>&1) || status=$?
 }
 
-# ---- checked first: a host that would be booted ends with status 70 ----
+# ---- checks before the boot: QEMU=false, so a boot would end with status 70 ----
 
-# refused NAME STATUS PATTERN ARGUMENT...: by nestling's own line, which is all there is.
+# refused NAME STATUS PATTERN ARGUMENT...: nestling refuses these with one line, and nothing else is printed.
 refused() {
 	local name=$1 want=$2 pattern=$3
 	shift 3
@@ -60,7 +61,7 @@ QEMU=false boot --help
 here --help
 is "the script's help ends with the program's" "$status ${stdout: -${#out}}" "0 $out"
 like 'and begins with its own' "$stdout" '^Usage: ./qemu-run.sh'
-like 'the words of an option are in its help' "$out" '--trace\[=LIST\] +kvm,exit,mmio,irq,psci,all: '
+like 'the words of an option are in its help' "$out" '--trace\[=LIST\] +kvm,exit,mmio,irq,psci,virtio,all: '
 QEMU=false boot -h
 is '-h is --help' "$status ${stdout: -${#out}}" "0 $out"
 
@@ -70,15 +71,15 @@ is 'the list has every payload of the tree' "$(awk '{ print $1 }' <<<"$stdout")"
 		[[ $elf == *-0x* || -f ../../tests/bench/${elf%.elf}.c || -f ../../tests/bench/${elf%.elf}.S ]] ||
 			echo "${elf%.elf}"
 	done)"
-is 'each with a claim in a line' "$(grep -vE '^[a-z]+ +[^ ].{20,150}\.$' <<<"$stdout")" ''
+is 'each with a claim in a line' "$(grep -vE '^[a-z_]+ +[^ ].{20,150}\.$' <<<"$stdout")" ''
 is 'and whether it ends' "$(grep 'Never ends by itself' <<<"$stdout" | awk '{ print $1 }' | paste -sd ' ')" \
-	'echo lines poll print reset silence spin storm'
+	'echo lines poll print reset shell silence spin storm'
 here --list
 is "the program's list is what it holds" "$out" "hello	$(stat -c %s build/payloads/hello.bin) bytes"
 
-# ---- an appliance: kernel, initrd and options in one file, and something else beside them ----
+# ---- an appliance with kernel, initrd and options, and another payload ----
 
-# appliance MANIFEST PAYLOAD...: makes it in $work/my; sets `status` and `out`, what was said of it.
+# appliance MANIFEST PAYLOAD...: makes $work/my; sets `status` and `out`, make's output.
 appliance() {
 	local manifest=$1
 	shift
@@ -89,7 +90,7 @@ appliance() {
 
 before=$(sha256sum build/nestling build/rootfs.cpio)
 cat >"$work/manifest" <<-END
-	# what "other" says is its status
+	# "other" is payload status
 	other.bin --append '42 and "more"'
 	linux -m 256 -i guest-rootfs.cpio -c 2 \
 	    -a 'console=ttyAMA0 quiet rdinit=/bin/sh -- -c "/bin/busybox nproc; /bin/busybox poweroff -f"'
@@ -105,6 +106,7 @@ make -s all >/dev/null
 is 'nestling itself stays what it was' "$(sha256sum build/nestling build/rootfs.cpio)" "$before"
 
 made=$(sha256sum "$work/my" "$work/my.cpio")
+export HOST_APPEND='quiet loglevel=1 mitigations=off' # quicker to emulate
 boot --appliance "$work/my"
 like 'an appliance needs no command line' "$status ${stdout//$'\r'/}" '^0 2$'
 boot --appliance "$work/my" -c 1
@@ -121,7 +123,31 @@ QEMU=false boot --appliance "$work/none"
 like 'an appliance that is none is refused' "$status $stderr" '^64 qemu-run.sh: .*none.cpio; make appliance'
 is 'boots change nothing of it' "$(sha256sum "$work/my" "$work/my.cpio")" "$made"
 
-# wrong NAME PATTERN LINE...: a manifest with these lines makes no appliance.
+# ---- one that goes on from a snapshot ----
+
+boot -m 16 --save "$work/warm.snap" --save-at=end warm
+is 'a guest is saved' "$status$stdout" '0asks'
+appliance '' "$work/warm.snap"
+is 'a snapshot makes an appliance' "$status$out" 0
+printf rrq >"$work/keys"
+out=$(bounded ./qemu-run.sh --appliance "$work/my" <"$work/keys" 2>&1)
+is 'it goes on, and again after each reset' "$?$out" "0$(printf 'resumed\nresumed\nresumed')"
+cat >"$work/maps" <<-'END'
+	mkfifo keys
+	/payloads/my <keys >got &
+	exec 3>keys
+	for key in r q; do
+		times=$((times + 1)); until [ "$(grep -c resumed got)" = $times ]; do usleep 1000; done
+		# Beside its own data.
+		[ "$(grep -c 'rw-p.*/payloads/my$' /proc/$!/maps)" -gt 2 ] && echo mapped
+		printf $key >&3
+	done
+	wait $!
+END
+boot --script "$work/maps" "$work/my"
+is 'its memory is a mapping of the program' "$status$stdout" "0$(printf 'mapped\nmapped')"
+
+# wrong NAME PATTERN LINE...: make refuses a manifest with these lines.
 wrong() {
 	local name=$1 pattern=$2
 	shift 2

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# For the scripts that run in the host, in the test rootfs. Packed along, and sourced there. What they print
+# Functions for the scripts that run in the host, in the test rootfs, where it is packed and sourced. Their output
 # goes to `cases` of tap.sh.
 #
-# Each nestling has a limit of its own against hangs, in seconds of the host. One with one CPU counts
-# instructions (`boot_counting`), and the costliest case takes a tenth of that; time on those with several is that
-# of the developer's machine, however busy it is.
+# Each nestling has its own limit against hangs, in seconds of the host. On a host with one CPU these count
+# instructions (`boot_counting`), of which the longest case takes a tenth. With several CPUs they are seconds
+# of the developer's machine, which may be busy.
 cd /tmp || exit 1
 limit=20
 [ "$(nproc)" -eq 1 ] || limit=600

@@ -4,7 +4,7 @@
 # shellcheck source=cases.sh
 . /payloads/cases.sh
 
-# 16 KiB, four times what waits in the monitor, of any byte but Ctrl-D, which ends the payload.
+# 16 KiB, four times what the monitor queues, of all bytes but Ctrl-D, which ends the payload.
 dd if=/dev/urandom bs=1024 count=16 2>/dev/null | tr '\004' x >text
 { cat text && printf '\004'; } >typed
 { echo ready && cat text; } >wanted
@@ -13,7 +13,7 @@ cat typed | nestling /payloads/echo.bin >got
 report $? '16 KiB by a pipe: status'
 cmp wanted got
 report $? '16 KiB by a pipe come back'
-# To a guest that empties the FIFO when it opens the port, and polls; also more than is read ahead.
+# Input for a guest that empties the FIFO when it opens the port, and then polls; also more than is queued.
 for options in '5000 --uart=fast -c 1' '500 --uart=plain -c 4'; do
 	head -c "${options%% *}" text >text2
 	{ cat text2 && printf '\004'; } >typed
@@ -31,7 +31,7 @@ nestling -c 4 /payloads/echo.bin <typed >got
 cmp wanted got
 report $? 'a file comes back, with four CPUs'
 
-# The terminal is what it was, whatever ends the monitor. It starts out unusual.
+# The terminal's mode, here an unusual one, is restored whatever ends the monitor.
 stty -echo intr ^G
 before=$(stty -g)
 for signal in TERM SEGV KILL; do
@@ -47,32 +47,3 @@ for signal in TERM SEGV KILL; do
 	report $? "SIG$signal: the terminal is restored (status $status)"
 done
 stty sane
-
-# 100 starts in one process: descriptors, mappings and anonymous memory after the 1st and the last.
-mkfifo starts
-nestling -m 2M /payloads/reset.bin </dev/null >starts &
-pid=$!
-exec 3<starts
-# The most of each that is seen while it starts again and again.
-measure() {
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		find "/proc/$pid/fd" -type l | wc -l
-		wc -l <"/proc/$pid/maps"
-		awk '/^Rss/ { sum += $2 } END { print sum }' "/proc/$pid/smaps"
-	done | awk '{ n = NR % 3; if ($1 > most[n]) most[n] = $1 }
-		END { print most[1], most[2], most[0] }'
-}
-read -r line <&3
-first=$(measure)
-i=1
-while [ $i -lt 100 ] && read -r line <&3; do i=$((i + 1)); done
-last=$(measure)
-kill -9 $pid
-[ "$i $line" = "100 start" ]
-report $? '100 resets'
-# A moment may fall into a reset or not, and a page here and there have been touched since.
-# shellcheck disable=SC2086 # three words each
-set -- $first $last
-[ $(($4 - $1)) -le 4 ] && [ $(($5 - $2)) -le 4 ] && [ $(($6 - $3)) -le 64 ]
-report $? '100 resets: no growth'
-echo "# descriptors, mappings, KiB after 1: $first; after 100: $last"

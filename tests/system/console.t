@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The guest's terminal: in the host, and all the way from this side of QEMU. QUICK: the latter.
+# The guest's terminal: within the host, and from outside of QEMU. QUICK: only the latter.
 . "$(dirname "$0")/tap.sh"
 
 [ -n "${QUICK-}" ] || try_cases console-cases.sh ''
 
-# talk ARGUMENT...: qemu-run.sh with keys to come on descriptor 3 and its screen on 4.
+# talk ARGUMENT...: starts qemu-run.sh with its keys on descriptor 3 and its screen on 4.
 talk() {
 	rm -f "$work/keys" "$work/screen"
 	mkfifo "$work/keys" "$work/screen"
@@ -13,7 +13,7 @@ talk() {
 	exec 3>"$work/keys" 4<"$work/screen"
 }
 
-# expect NAME LINE: the next line of the screen.
+# expect NAME LINE: the next line of the screen is LINE.
 expect() {
 	local line=
 	read -r -t $silence line <&4
@@ -61,7 +61,7 @@ text=$(head -c 3000 /dev/urandom | base64 -w 0)
 is 'what comes while the host boots is kept for the guest' "$(printf '%s\004' "$text" |
 	bounded ./qemu-run.sh echo 2>/dev/null | tr -d '\r')" "ready
 $text"
-# piped INPUT ARGUMENT...: what qemu-run.sh prints and, in a line of its own, its status.
+# piped INPUT ARGUMENT...: prints qemu-run.sh's output and, on a line of its own, its status.
 piped() {
 	local input=$1
 	shift
@@ -72,12 +72,12 @@ piped() {
 
 is 'a pipe, to a guest that polls' "$(piped 'some words\004' poll)" $'ready\nsome wordsstatus 0'
 like 'a pipe, to Linux: it says hi and powers off' \
-	"$(piped 'echo h""i; poweroff\n' --demo linux -a 'console=ttyAMA0 quiet' | tr '\n' ' ')" ' hi .*status 0'
+	"$(on_quick_host piped 'echo h""i; poweroff\n' --demo linux -a 'console=ttyAMA0 quiet' | tr '\n' ' ')" ' hi .*status 0'
 uboot=build/guests/usr/lib/u-boot/qemu_arm64/u-boot.bin
 if [ -f build/guests/.complete ]; then
-	# Any key stops its countdown; after a reset, too, and then the rest is still there.
+	# Any key stops U-Boot's countdown, also after a reset; the rest of the input is then still there.
 	like 'a pipe, to U-Boot: a command, a reset, another command' \
-		"$(piped ' echo on""e\nreset\n echo tw""o\npoweroff\n' $uboot | tr '\n' ' ')" \
+		"$(on_quick_host piped ' echo on""e\nreset\n echo tw""o\npoweroff\n' $uboot | tr '\n' ' ')" \
 		'=> .* one .*Hit any key.*=> .* two .*status 0'
 else
 	skip 'a pipe, to U-Boot' 'its package could not be fetched'

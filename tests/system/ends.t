@@ -3,6 +3,7 @@
 # A run ends when the user or a signal says so, whatever else happens then: the guest resets itself, or nobody
 # reads what is printed.
 source [file dirname [info script]]/tap.tcl
+choose_quick_host
 
 set prompt " # "
 
@@ -30,6 +31,8 @@ send "mkfifo /tmp/full; exec 3<>/tmp/full; dd if=/dev/zero bs=4096 count=16 >&3 
 see "a pipe is full" ready $prompt
 
 set x \001x
+run "a guest with a driver for the power button, Ctrl-A p: it switches itself off" 0 "nestling power.bin" ready \001p pressed
+run "one without a driver: Ctrl-A p ends" 143 "nestling --grace=86400 spin.bin" spinning \001p
 run "stray address, nobody reads stderr: Ctrl-A x ends" 130 "nestling fault.bin 2>&3" "read 0" $x
 run "stray address, nobody reads stderr: SIGTERM ends" 143 "./listen kill 5 nestling fault.bin 2>&3"
 run "trace, nobody reads stderr: Ctrl-A x ends" 130 "nestling --trace spin.bin 2>&3" spinning $x
@@ -41,6 +44,12 @@ run "help, statistics, dump, nobody reads stderr: Ctrl-A x ends" 130 "nestling -
 run "nobody reads stdout, the guest is over: Ctrl-A x ends" 130 "nestling --trace=psci hello >&3" SYSTEM_OFF $x
 run "nobody reads stdout, the guest is over: SIGTERM ends" 143 "nestling --trace=psci hello </dev/null >&3 2>/tmp/said & \
 	until grep -q SYSTEM_OFF /tmp/said; do :; done; kill \$!; wait \$!"
+# Its reader stands ready, for a run that is to end waits for two seconds, however slow this machine is.
+run "nobody reads stdout, the guest is over, SIGTERM: what waits comes out, for somebody reads after all" 143 \
+	"sh -c 'kill -STOP \$\$; exec cat <&3 >/tmp/all' & reader=\$!; until grep -q stopped /proc/\$reader/status; do :; done; \
+	nestling --trace=psci hello </dev/null >&3 2>/tmp/said & until grep -q SYSTEM_OFF /tmp/said; do :; done; \
+	kill \$!; kill -CONT \$reader; wait \$!; got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; \
+	(exit \$got)" "\nHello from the guest"
 run "--stats: Ctrl-A s while CPUs are in the guest" 130 "nestling -c 2 --stats spin.bin" spinning \001s \
 	"CPU 0 kvm " "CPU 1 ns in " "memory KiB" $x
 run "--stats: Ctrl-A s after a reset" 130 "nestling --stats spin.bin" spinning \001r spinning \001s "CPU 0 kvm " \

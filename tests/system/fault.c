@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fails the host under a program: fault NAME [-f] [-p] [-t] COMMAND...
+ * Makes a program's system calls fail: fault NAME [-f] COMMAND...
  *
- * Runs COMMAND once as it is, then again and again, each time with one of the system calls that it
- * makes failing with one of the errors below (ptrace(2)), or transferring one byte only. What then
- * comes out has to be one of:
+ * Runs COMMAND in three ways: as from a script; with a terminal as its input, whose mode must be
+ * restored at the end; and as PID 1 of a namespace. In each way it first runs undisturbed, and then
+ * again and again, each time with one of its system calls failing with one of the errors below
+ * (ptrace(2)), or transferring only one byte. The outcome must be one of these:
  *   same      its output and status are those of the undisturbed run: the failure was survived
- *   said      the same, and something on standard error
- *   refused   a status of nestling's own table, a message, and no more of the undisturbed run's
- *             output than its beginning
- * Calls are told apart by what they are, not by when they are made: threads take turns as they
- * like. Prints a row for each system call, then "ok NAME" or "not ok NAME".
+ *   said      the same, with a message on standard error
+ *   refused   one of nestling's own statuses, a message, and output that is a beginning of the
+ *             undisturbed run's
  *
- * With -f each call that is made in a sandbox is turned into another one instead, which no sandbox
- * allows: the program must be killed by SIGSYS, and name the call.
+ * Calls are identified by number and arguments, not by their order, which depends on scheduling. A
+ * call that has failed with every error in one way fails with only some of them in the next ways,
+ * because the code that handles the error is the same, and only the clean-up differs. Prints a row
+ * for each system call, then for each way "ok NAME: WAY" or "not ok NAME: WAY".
  *
- * With -p the command is PID 1 of a namespace; with -t its input is a terminal, whose mode must be
- * what it was afterwards.
+ * With -f each call in the sandbox is instead replaced by one that no sandbox allows: the program
+ * must name the call, and be killed by SIGSYS.
  *
- * Who runs it: fault-cases.sh, in the host. A static program with musl's libc.
+ * Who runs it: fault-cases.sh and sandbox-cases.sh, in the host. A static program with musl's libc.
  */
 #define _GNU_SOURCE
 #include "crt/sys.h"
@@ -41,27 +42,29 @@
 #include <termios.h>
 #include <unistd.h>
 
-#undef prlimit64 /* musl's other name for prlimit; the system call has but this one */
+#undef prlimit64 /* musl defines it as prlimit, but the system call has this name */
 
-#define MOST_CALLS 1000
-#define REPEATS 2 /* of the same call that are tried: one for each byte of output is too many */
-#define MOST_OUTPUT 4096
-#define PATIENCE 30 /* seconds of the host; only what hangs takes them */
+#define MAX_CALLS 1000
+#define REPEATS                                                                                    \
+	2 /* of the same call that are disturbed; one for each byte of output would be too many */
+#define MAX_OUTPUT 4096
+#define PATIENCE 30 /* seconds of the host; only a hang takes that long */
 #define NEVER (-1)
 
-/* What a call is made to do. */
+/* How a call is disturbed. */
 static const struct fault {
 	const char *name;
 	int error; /* 0: it transfers one byte */
-	int other; /* system call that it becomes */
+	int other; /* system call that replaces it */
+	bool once; /* in one way only */
 } faults[] = {
-#define FAIL(error)                                                                                \
-	{                                                                                          \
-#error, error, 0                                                                   \
-	}
-	FAIL(ENOMEM), FAIL(EINTR),  FAIL(EAGAIN),      FAIL(EIO),
-	FAIL(EPERM),  FAIL(ENOSPC), { "short", 0, 0 },
-#undef FAIL
+	{ "ENOMEM", .error = ENOMEM, .once = true },
+	{ "EINTR", .error = EINTR },
+	{ "EAGAIN", .error = EAGAIN, .once = true },
+	{ "EIO", .error = EIO },
+	{ "EPERM", .error = EPERM, .once = true },
+	{ "ENOSPC", .error = ENOSPC, .once = true },
+	{ "short", .error = 0 },
 };
 
 static const char *const call_names[512] = {
@@ -71,22 +74,33 @@ static const char *const call_names[512] = {
 };
 
 struct outcome {
-	int status; /* as a shell has it; -1: it hung */
+	int status; /* as in a shell; -1: it hung */
 	bool tampered, terminal_changed;
-	int call; /* that was disturbed */
-	char out[MOST_OUTPUT], err[MOST_OUTPUT];
+	int call; /* the call that was disturbed */
+	char out[MAX_OUTPUT], err[MAX_OUTPUT];
 };
 
 /* A run of the command. */
 struct run {
 	const struct fault *fault;
-	uint64_t call; /* identity of the one that is disturbed */
-	int before;    /* how often that call is left in peace first; NEVER: always */
-	int count;     /* calls that could be disturbed; what they are */
-	uint64_t calls[MOST_CALLS];
+	uint64_t call; /* identity of the call to disturb */
+	int before;    /* how often that call is made undisturbed before; NEVER: always */
+	bool is_over;  /* that call has been made: later ones are ignored */
+	int count;     /* calls that could be disturbed, and their identities */
+	uint64_t calls[MAX_CALLS];
 };
 
 static const struct fault forbidden[] = { { .name = "forbidden", .other = SYS_socket } };
+
+/* How the command is run. */
+static const struct way {
+	const char *name;
+	bool as_pid1, at_terminal;
+} ways[] = {
+	{ "from a script", false, false },
+	{ "at a terminal", false, true },
+	{ "as PID 1", true, false },
+};
 
 static pid_t command_id;
 static bool as_pid1, at_terminal, is_hostile;
@@ -101,12 +115,12 @@ static _Noreturn void fail(const char *what)
 
 static void read_file(int fd, char *text)
 {
-	ssize_t n = pread(fd, text, MOST_OUTPUT - 1, 0);
+	ssize_t n = pread(fd, text, MAX_OUTPUT - 1, 0);
 
 	text[n < 0 ? 0 : n] = '\0';
 }
 
-/* In the child: becomes the command. */
+/* In the child: executes the command. */
 static _Noreturn void become(char **command, int out, int err)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -117,7 +131,7 @@ static _Noreturn void become(char **command, int out, int err)
 	if (as_pid1)
 		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	personality(ADDR_NO_RANDOMIZE);
-	ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* stops once it is the command */
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* stops after execve */
 	execvp(command[0], command);
 	_exit(126);
 }
@@ -154,10 +168,10 @@ static struct iovec registers_of(pid_t id, struct user_regs_struct *registers)
 	return vector;
 }
 
-/* Has this thread a filter already, and is it not the one that watches over the monitor? */
+/* Does this thread have a seccomp filter, and is it not the parent that waits for the monitor? */
 static bool is_in_sandbox(pid_t id)
 {
-	char path[64], text[MOST_OUTPUT] = "";
+	char path[64], text[MAX_OUTPUT] = "";
 	int fd;
 
 	if ((as_pid1 || at_terminal) && id == command_id)
@@ -170,27 +184,32 @@ static bool is_in_sandbox(pid_t id)
 	return strstr(text, "\nSeccomp:\t2\n") != NULL;
 }
 
-/* On the way into the call: makes it one that does nothing, or one of one byte. False if that
- * cannot be. */
-static bool disturb(pid_t id, const struct fault *fault, long number)
+/* Can the call be disturbed like this? Saves runs that would only find that it cannot. */
+static bool can_fail(const struct fault *fault, long number)
+{
+	if (number == SYS_exit_group || number == SYS_rt_sigreturn || number == SYS_getpid)
+		return false;
+	return fault->error || fault->other || number == SYS_read || number == SYS_write;
+}
+
+/* At the entry of the call: replaces it by one that does nothing, or shortens it to one byte. False
+ * if that is not possible. */
+static bool disturb(pid_t id, const struct fault *fault)
 {
 	struct user_regs_struct registers;
 	struct iovec vector = registers_of(id, &registers);
 	int instead = fault->other ? fault->other : SYS_write;
 	struct iovec call = { &instead, sizeof instead };
 
-	if (number == SYS_exit_group || number == SYS_rt_sigreturn || number == SYS_getpid)
-		return false; /* they cannot fail */
 	if (fault->other)
 		return ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
-	if (fault->error) { /* to descriptor -1, which every sandbox allows */
+	if (fault->error) { /* by descriptor -1, which every sandbox allows */
 		registers.regs[0] = (unsigned long long)-1;
 		return ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector) == 0 &&
 		       ptrace(PTRACE_SETREGSET, id, NT_ARM_SYSTEM_CALL, &call) == 0;
 	}
-	/* A counter's 8 bytes are all or nothing; a transfer of one byte is not short. */
-	if ((number != SYS_read && number != SYS_write) || registers.regs[2] <= 1 ||
-	    registers.regs[2] == 8)
+	/* A counter's 8 bytes cannot be divided; a transfer of one byte cannot be shortened. */
+	if (registers.regs[2] <= 1 || registers.regs[2] == 8)
 		return false;
 	registers.regs[2] = 1;
 	return ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector) == 0;
@@ -205,16 +224,16 @@ static void finish(pid_t id, const struct fault *fault)
 	ptrace(PTRACE_SETREGSET, id, NT_PRSTATUS, &vector);
 }
 
-/* What tells a call from others: its number, its first argument, and what is asked of ioctl.
- * Addresses are the same in every run. */
+/* The identity of a call: its number, its first argument, and ioctl's request. Addresses are the
+ * same in every run. */
 static uint64_t identity(const struct user_regs_struct *registers)
 {
 	return registers->regs[8] | registers->regs[0] << 16 |
 	       (registers->regs[8] == SYS_ioctl ? registers->regs[1] << 32 : 0);
 }
 
-/* A system call of a tracee begins or ends. It is counted only where it could be disturbed: threads
- * take turns as they like, so its place among all calls says nothing. */
+/* Handles the entry or exit of a tracee's system call. Only calls that could be disturbed are
+ * counted, because the order among all calls depends on scheduling. */
 static void system_call(pid_t id, struct run *run, struct outcome *outcome)
 {
 	struct tracee *self = tracee(id);
@@ -224,25 +243,30 @@ static void system_call(pid_t id, struct run *run, struct outcome *outcome)
 	if (!self->inside) {
 		if (self->disturbed && run->fault->error)
 			finish(id, run->fault);
+		run->is_over |= self->disturbed;
 		self->disturbed = false;
 		return;
 	}
-	if (is_hostile && !is_in_sandbox(id))
-		return;
 	registers_of(id, &registers);
-	if (run->count < MOST_CALLS)
-		run->calls[run->count++] = identity(&registers);
-	if (identity(&registers) == run->call && run->before-- == 0) {
+	if (outcome->call >= 0 || (run->before != NEVER && identity(&registers) != run->call) ||
+	    (is_hostile && !is_in_sandbox(id)))
+		return;
+	if (run->before == NEVER) {
+		if (run->count < MAX_CALLS)
+			run->calls[run->count++] = identity(&registers);
+	} else if (run->before-- == 0) {
 		outcome->call = (int)registers.regs[8];
-		self->disturbed = outcome->tampered = disturb(id, run->fault, outcome->call);
+		self->disturbed = outcome->tampered = disturb(id, run->fault);
+		run->is_over = !outcome->tampered;
 	}
 }
 
-/* Follows the command to its end. Its status as waitpid has it, or -1 if it takes too long. */
+/* Traces the command until it ends. Returns its wait status, or -1 if it takes too long. */
 static int follow(pid_t command, struct run *run, struct outcome *outcome)
 {
 	for (;;) {
 		int status;
+		long signal;
 		pid_t id = waitpid(-1, &status, __WALL);
 
 		if (impatient)
@@ -255,14 +279,13 @@ static int follow(pid_t command, struct run *run, struct outcome *outcome)
 				return status;
 			continue;
 		}
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+		signal = 0;
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			system_call(id, run, outcome);
-			ptrace(PTRACE_SYSCALL, id, NULL, NULL);
-		} else if (status >> 16 || WSTOPSIG(status) == SIGSTOP) {
-			ptrace(PTRACE_SYSCALL, id, NULL, NULL); /* a new thread */
-		} else {
-			ptrace(PTRACE_SYSCALL, id, NULL, (void *)(long)WSTOPSIG(status));
-		}
+		else if (!(status >> 16) &&
+			 WSTOPSIG(status) != SIGSTOP) /* not a new thread's first stop */
+			signal = WSTOPSIG(status);
+		ptrace(run->is_over ? PTRACE_CONT : PTRACE_SYSCALL, id, NULL, (void *)signal);
 	}
 }
 
@@ -300,7 +323,7 @@ static void run_once(char **command, struct run *run, struct outcome *outcome)
 	alarm(PATIENCE);
 	status = follow(id, run, outcome);
 	alarm(0);
-	/* What is left, be it that a failure has left it. */
+	/* Ends processes that are left, perhaps because of the failure. */
 	for (size_t i = 0; i < sizeof tracees / sizeof *tracees; i++)
 		if (tracees[i].id > 0)
 			kill(tracees[i].id, SIGKILL);
@@ -320,7 +343,7 @@ static void run_once(char **command, struct run *run, struct outcome *outcome)
 	close(err);
 }
 
-/* Was it refused, and this much of its output all there is? */
+/* Was it refused, with output that is a beginning of the undisturbed run's? */
 static bool is_refusal(const struct outcome *outcome, const struct outcome *wanted)
 {
 	static const int statuses[] = { 65, 69, 70, 75 };
@@ -330,7 +353,7 @@ static bool is_refusal(const struct outcome *outcome, const struct outcome *want
 		char line[64];
 		const char *at;
 
-		/* As PID 1 it tells by its last line. */
+		/* As PID 1 its last line has the status. */
 		snprintf(line, sizeof line, "nestling: exit status %d\n", statuses[i]);
 		at = as_pid1 ? strstr(outcome->out, line) : NULL;
 		if (at)
@@ -341,19 +364,19 @@ static bool is_refusal(const struct outcome *outcome, const struct outcome *want
 	return false;
 }
 
-/* NULL if it may not end like this. */
+/* Classifies the outcome; NULL if it is not allowed. */
 static const char *judge(const struct outcome *outcome, const struct outcome *wanted)
 {
 	if (outcome->terminal_changed && outcome->call != SYS_ioctl)
-		return NULL; /* that is the call which would have restored it */
-	/* PID 1 that may not power off ends like another program. */
+		return NULL; /* the failed call would have restored the mode */
+	/* If PID 1 fails to power off, it ends like another program. */
 	if ((outcome->status == wanted->status || (as_pid1 && outcome->status == 0)) &&
 	    !strcmp(outcome->out, wanted->out))
 		return *outcome->err ? "said" : "same";
 	return is_refusal(outcome, wanted) ? "refused" : NULL;
 }
 
-/* Was it killed for the call that it was made to make, and its terminal restored? */
+/* Was it killed for the replaced call, and its terminal restored? */
 static const char *judge_hostile(const struct outcome *outcome)
 {
 	char message[64], line[64];
@@ -369,84 +392,127 @@ static const char *judge_hostile(const struct outcome *outcome)
 
 static unsigned bad, tried;
 
-/* All faults of the call that is made for the time number `repeat`: a row of the table. */
-static void try_call(char **command, uint64_t call, int repeat, const struct outcome *wanted)
+/* Has the call failed with every error in an earlier way? Different addresses in arguments make no
+ * difference. */
+static bool is_known(uint64_t call, bool add)
+{
+	static uint64_t known[MAX_CALLS];
+	static int count;
+	uint64_t kind = (call & 0xffff) == SYS_ioctl ? call & ~0xffff0000ull : call & 0xffff;
+
+	for (int i = 0; i < count; i++)
+		if (known[i] == kind)
+			return true;
+	if (add && count < MAX_CALLS)
+		known[count++] = kind;
+	return false;
+}
+
+/* Disturbs one call, made for the time number `repeat`, in one way. Returns the outcome for the
+ * call's row; nothing if it could not be disturbed like that. */
+static const char *try_fault(char **command, const struct run *run, const struct outcome *wanted)
 {
 	static struct outcome outcome;
+	static struct run copy;
+	const char *verdict;
+
+	copy = *run;
+	run_once(command, &copy, &outcome);
+	if (!outcome.tampered)
+		return NULL;
+	tried++;
+	verdict = is_hostile ? judge_hostile(&outcome) : judge(&outcome, wanted);
+	if (verdict)
+		return verdict;
+	bad++;
+	printf("# %s, time %d, %s: status %d, terminal %s\n# out: %s\n# err: %s\n",
+	       call_names[run->call & 0xffff], run->before, run->fault->name, outcome.status,
+	       outcome.terminal_changed ? "changed" : "as before", outcome.out, outcome.err);
+	return outcome.status < 0 ? "HUNG" : "BAD";
+}
+
+/* Tries all faults of a call, and prints its row of the table. */
+static void try_call(char **command, uint64_t call, int repeat, const struct outcome *wanted)
+{
 	static struct run run;
-	const char *name = call_names[call & 0xffff];
 	char row[256];
 	int length = 0;
+	bool again = is_known(call, false);
 
 	for (size_t i = 0; i < (is_hostile ? 1 : sizeof faults / sizeof *faults); i++) {
-		const struct fault *fault = is_hostile ? forbidden : &faults[i];
 		const char *verdict;
 
-		run = (struct run){ .fault = fault, .call = call, .before = repeat };
-		run_once(command, &run, &outcome);
-		if (!outcome.tampered)
+		run = (struct run){ .fault = is_hostile ? forbidden : &faults[i],
+				    .call = call,
+				    .before = repeat };
+		if (!can_fail(run.fault, (long)(call & 0xffff)) || (again && run.fault->once))
 			continue;
-		tried++;
-		verdict = is_hostile ? judge_hostile(&outcome) : judge(&outcome, wanted);
-		length += snprintf(row + length, sizeof row - (size_t)length, " %s %s", fault->name,
-				   verdict		? verdict
-				   : outcome.status < 0 ? "HUNG"
-							: "BAD");
+		verdict = try_fault(command, &run, wanted);
 		if (verdict)
-			continue;
-		bad++;
-		printf("# %s, time %d, %s: status %d, terminal %s\n# out: %s\n# err: %s\n", name,
-		       repeat, fault->name, outcome.status,
-		       outcome.terminal_changed ? "changed" : "as before", outcome.out,
-		       outcome.err);
+			length += snprintf(row + length, sizeof row - (size_t)length, " %s %s",
+					   run.fault->name, verdict);
 	}
 	if (length)
-		printf("# %3d %-16s%s\n", repeat, name, row);
+		printf("# %3d %-16s%s\n", repeat, call_names[call & 0xffff], row);
 	fflush(stdout);
 }
 
 static void open_terminal(void)
 {
-	outer = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	outer = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (outer < 0 || grantpt(outer) < 0 || unlockpt(outer) < 0)
 		fail("/dev/ptmx");
-	terminal = open(ptsname(outer), O_RDWR | O_NOCTTY);
-	/* Twice: the kernel may not take all that it has told. */
+	terminal = open(ptsname(outer), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	/* The mode is set and read again, because a terminal need not keep all of it. */
 	if (terminal < 0 || tcgetattr(terminal, &mode) < 0 ||
 	    tcsetattr(terminal, TCSANOW, &mode) < 0 || tcgetattr(terminal, &mode) < 0)
 		fail("terminal");
 }
 
-int main(int argc, char **argv)
+/* How often this call was made before. */
+static int repeats(const struct run *run, int i)
+{
+	int repeat = 0;
+
+	for (int j = 0; j < i; j++)
+		repeat += run->calls[j] == run->calls[i];
+	return repeat;
+}
+
+static void try_way(const char *name, const struct way *way, char **command)
 {
 	static struct outcome wanted;
-	static struct run run = { .fault = faults, .before = NEVER };
+	static struct run run;
+
+	as_pid1 = way->as_pid1;
+	at_terminal = way->at_terminal;
+	bad = tried = 0;
+	run = (struct run){ .fault = faults, .before = NEVER };
+	run_once(command, &run, &wanted);
+	printf("# undisturbed: status %d, %d calls\n", wanted.status, run.count);
+	if (as_pid1 ? !strstr(wanted.out, "nestling: exit status 0\n") : wanted.status != 0)
+		bad++;
+	for (int i = 0; i < run.count; i++)
+		if (repeats(&run, i) < REPEATS)
+			try_call(command, run.calls[i], repeats(&run, i), &wanted);
+	for (int i = 0; i < run.count; i++)
+		is_known(run.calls[i], true);
+	printf("# %u failures of %d calls\n%sok %s: %s\n", tried, run.count,
+	       bad || !tried ? "not " : "", name, way->name);
+}
+
+int main(int argc, char **argv)
+{
 	const char *name = argv[1];
 	char **command = argv + 2;
 	struct sigaction action = { .sa_handler = on_alarm };
 
 	(void)argc;
-	for (; **command == '-'; command++) {
-		as_pid1 |= !strcmp(*command, "-p");
-		at_terminal |= !strcmp(*command, "-t");
-		is_hostile |= !strcmp(*command, "-f");
-	}
+	is_hostile = !strcmp(*command, "-f");
+	command += is_hostile;
 	sigaction(SIGALRM, &action, NULL);
-	if (at_terminal)
-		open_terminal();
-	run_once(command, &run, &wanted);
-	printf("# undisturbed: status %d, %d calls\n", wanted.status, run.count);
-	if (as_pid1 ? !strstr(wanted.out, "nestling: exit status 0\n") : wanted.status != 0)
-		bad++;
-	for (int i = 0; i < run.count; i++) {
-		int repeat = 0;
-
-		for (int j = 0; j < i; j++)
-			repeat += run.calls[j] == run.calls[i];
-		if (repeat < REPEATS)
-			try_call(command, run.calls[i], repeat, &wanted);
-	}
-	printf("# %u failures of %d calls\n%sok %s\n", tried, run.count,
-	       bad || !tried ? "not " : "", name);
+	open_terminal();
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		try_way(name, &ways[i], command);
 	return 0;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The host fails: fault-cases.sh in one boot. What came of it is printed as a table on standard error.
+# System calls that fail: fault-cases.sh in one boot. The outcomes are printed as a table on standard error.
 . "$(dirname "$0")/tap.sh"
 
 try_cases fault-cases.sh '' build/fault

@@ -1,12 +1,13 @@
 #!/usr/bin/expect -f
 # SPDX-License-Identifier: MIT
-# gdb on the guest: a payload on two CPUs, then Linux; dumps, and a core file. QUICK: the payload alone.
+# gdb with a guest: a payload on two CPUs, then Linux; dumps, and a core file. QUICK: only the payload. THOROUGH: the
+# payload and Linux at EL2, too.
 source [file dirname [info script]]/tap.tcl
 
 set work [exec mktemp -d]
 set prompt "/ # "
 
-# Chooses a port that is free, as it was a moment ago: the last host may not yet have left its own.
+# Chooses a free port; not always the same, because the last host may not have closed its port yet.
 proc choose_port {} {
 	global env target
 	set socket [socket -server {} 0]
@@ -15,21 +16,16 @@ proc choose_port {} {
 	set target "target remote :$env(GDB_PORT)"
 }
 
-# Waits until nestling listens at the other end, which it says by asking for what was sent too early: before
-# that the host would echo it.
+# Waits until nestling reads the line; it then reads keys, too. What gdb sends before that would be lost, or
+# echoed by the host.
 proc wait_for_line {} {
-	global env timeout
-	for {set i 0} {[catch {socket localhost $env(GDB_PORT)} line]} {incr i} {
-		if {$i > $timeout * 50} { error "port $env(GDB_PORT): $line" }
-		after 20
+	uplevel {
+		send \001h
+		expect -ex "send Ctrl-A" {} timeout { error "nestling does not listen" } eof { error "nestling has ended" }
 	}
-	spawn -noecho -open $line
-	expect -ex "-" {} timeout { error "the line stays silent" } eof { error "the line is closed" }
-	close
-	wait
 }
 
-# debugger COMMAND...: what gdb says to them. It waits for every answer as long as that takes.
+# debugger COMMAND...: prints gdb's output for these commands. It waits for each reply as long as that takes.
 proc debugger {args} {
 	global timeout
 	set words {}
@@ -41,7 +37,7 @@ proc debugger {args} {
 	return $said
 }
 
-# says NAME TEXT REGULAR-EXPRESSION...: the text has them, in this order.
+# says NAME TEXT REGULAR-EXPRESSION...: the text matches these, in this order.
 proc says {name text args} {
 	set at 0
 	foreach wanted $args {
@@ -58,43 +54,79 @@ proc says {name text args} {
 
 # ---- a payload ----
 
-set is_quick [expr {[info exists env(QUICK)] && $env(QUICK) ne ""}]
-foreach gic [expr {$is_quick ? {2} : {2 3}}] {
-	set env(HOST_GIC) $gic
+# debug_payload NAME LEVEL SCTLR PSTATE OPTION...: gdb stops, steps and changes the payload at this exception level.
+proc debug_payload {name level sctlr pstate args} {
+	global target spawn_id
 	choose_port
-	start --gdb --gdb-wait --cpus 2 debug
+	start {*}$args --gdb --gdb-wait --cpus 2 debug
 	wait_for_line
 	set said [debugger "file build/payloads/debug.elf" $target \
-		"break round_begins" continue "print number" "print/x \$x0" "print/x \$SCTLR_EL1" "print/x \$cpsr & 0xfffffff" \
-		"info threads" "print other_cpu_runs" stepi "info symbol \$pc" \
+		"break round_begins" continue "print number" "print/x \$x0" "print/x \$SCTLR_EL$level" \
+		"print/x \$cpsr & 0xfffffff" "info threads" "print other_cpu_runs" stepi "info symbol \$pc" \
 		"watch rounds" continue continue "delete" \
 		"thread 2" "print/x \$MPIDR_EL1" "set var \$v3 = 0x123456789" "print/x \$v3" "thread 1" "print/x \$v3" \
 		"monitor virtual" "monitor nonsense" "x/1xw &verdict" "set var verdict = 42" "hbreak print_decimal" \
 		"continue" "print value" "info breakpoints" "continue"]
-	says "GICv$gic: stops at a symbol, with its argument in x0" $said \
+	says "$name: stops at a symbol, with its argument in x0" $said \
 		{hit Breakpoint 1, round_begins \(number=} {\$1 = 0} {\$2 = 0x0}
-	says "GICv$gic: SCTLR_EL1 and PSTATE by name" $said {\$3 = 0xc50078} {\$4 = 0x3c5}
-	says "GICv$gic: two CPUs, and both run" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)} {\$5 = 1}
-	says "GICv$gic: steps an instruction" $said {(round_begins|guest_main)[^\n]* in section .text}
-	says "GICv$gic: watches a variable" $said {watchpoint 2: rounds} "Old value = 0\nNew value = 1"
-	says "GICv$gic: registers of the other CPU" $said {\$6 = 0x80000001}
-	says "GICv$gic: vector registers, each CPU's own" $said {\$7 = 0x123456789} {\$8 = 0x0}
-	says "GICv$gic: monitor says what it knows" $said {reset: start} {physical: }
-	says "GICv$gic: hardware breakpoint" $said {hit Breakpoint 3, [^\n]*print_decimal \(value=} { = 3}
-	says "GICv$gic: the end, with the status that gdb has set" $said {exited with code 052}
-	see "GICv$gic: output" "rounds: 3"
-	end "GICv$gic: status" 42
+	says "$name: SCTLR_EL$level and PSTATE by name" $said "\\\$3 = $sctlr" "\\\$4 = $pstate"
+	says "$name: two CPUs, and both run" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)} {\$5 = 1}
+	says "$name: steps an instruction" $said {(round_begins|guest_main)[^\n]* in section .text}
+	says "$name: watches a variable" $said {watchpoint 2: rounds} "Old value = 0\nNew value = 1"
+	says "$name: registers of the other CPU" $said {\$6 = 0x80000001}
+	says "$name: vector registers, each CPU's own" $said {\$7 = 0x123456789} {\$8 = 0x0}
+	says "$name: monitor says what it knows" $said {reset: reset the guest} {physical: }
+	says "$name: hardware breakpoint" $said {hit Breakpoint 3, [^\n]*print_decimal \(value=} { = 3}
+	says "$name: the end, with the status that gdb has set" $said {exited with code 052}
+	see "$name: output" "rounds: 3"
+	end "$name: status" 42
 }
-set env(HOST_GIC) 2
-if {$is_quick} {
+
+proc is_set {name} {
+	return [expr {[info exists ::env($name)] && $::env($name) ne ""}]
+}
+
+foreach gic [expr {[is_set QUICK] ? {2} : {2 3}}] {
+	set env(HOST_GIC) $gic
+	debug_payload "GICv$gic" 1 0xc50078 0x3c5
+}
+if {[is_set QUICK]} {
 	plan
 	exit
 }
 
-# ---- time, while gdb holds the guest ----
+# ---- at EL2, with its MMU off and on ----
+
+if {[is_set THOROUGH] && [file exists build/nested/.complete]} {
+	set env(HOST_NESTED) 1
+	debug_payload "EL2" 2 0x30500980 0x3c9 --el2
+	choose_port
+	start --el2 --gdb --memory 256M build/nested/host/vmlinuz --append "console=ttyAMA0 quiet loglevel=3 mitigations=off \
+		nokaslr cryptomgr.notests rcupdate.rcu_expedited=1"
+	see "Linux at EL2: has no root" "end Kernel panic"
+	send \001d
+	see "Linux at EL2: Ctrl-A d says where the CPU is" "CPU 0 at EL2" " pc ffff8000" "HCR_EL2 0000000488000038" \
+		"last exception to EL2: " "backtrace: ffff8000"
+	expect -re {code:[ 0-9a-f]* <[0-9a-f]{8}> [ 0-9a-f]*\r} { set reads 1 } "KVM_EXIT_MMIO" { set reads 0 }
+	report $reads "Linux at EL2: and what is there, by its page tables"
+	set said [debugger $target "print/x \$cpsr & 0xf" "hbreak *\$VBAR_EL2+0x280" continue "print/x (long)\$pc - \$VBAR_EL2" \
+		"delete" "break *\$ELR_EL2" "continue" "print/x (long)\$pc - \$ELR_EL2" "print/x \$ESR_EL1" "delete" detach]
+	says "Linux at EL2: stops at its vectors and behind" $said {\$1 = 0x9} {Breakpoint 1,} {\$2 = 0x280} \
+		{Breakpoint 2,} {\$3 = 0x0} {\$4 = 0x0}
+	send \001x
+	end "Linux at EL2: ends" 130
+	unset env(HOST_NESTED)
+}
+set env(HOST_GIC) 2
+
+choose_quick_host
+
+# ---- the guest's time while gdb holds it ----
 
 foreach {option least most} {guest 0 1999 real 4000 400000} {
+	choose_port
 	start --gdb --gdb-wait --cpus 2 --clock=$option clock
+	wait_for_line
 	debugger "file build/payloads/clock.elf" $target "break look_again" continue "shell sleep 4" "delete" detach
 	see "--clock=$option: the guest goes on" looking
 	send x

@@ -26,6 +26,7 @@ features=$(nestling --probe | sed -n '/^KVM_CAP_ARM_PMU_V3 = 1/s/.*/pmu /p
 	/^KVM_CAP_ARM_SVE = 1/s/.*/sve /p; /^KVM_CAP_ARM_PTRAUTH_ADDRESS = 1/s/.*/pauth /p' | tr -d '\n')
 
 : >typed # what the guest reads
+truncate -s 1M disk
 for cpus in 1 4; do
 	prove "el: $features-c $cpus" 0 "${features}ok" -c $cpus /payloads/el.bin
 	prove "el, features hidden -c $cpus" 0 'ok' --no-pmu --no-sve --no-pauth -c $cpus \
@@ -34,14 +35,22 @@ for cpus in 1 4; do
 		prove "$payload -c $cpus" 0 'ok' -c $cpus /payloads/$payload.bin
 	done
 	prove "gic -c $cpus" 0 '??ok' -c $cpus /payloads/gic.bin
+	prove "its -c $cpus" 0 '*ok' -c $cpus /payloads/its.bin
 	prove "uart -c $cpus" 0 '*ok' -c $cpus /payloads/uart.bin
+	for how in '' ,volatile; do
+		prove "ring -c $cpus -d disk$how" 0 '60 cases ok' -c $cpus -d disk$how /payloads/ring.bin
+	done
 	prove "smp -c $cpus" 0 "$cpus CPUs ok" -c $cpus /payloads/smp.bin
 	prove "memory -c $cpus" 0 '*0x48000000*gives 0*0x3fffffff*gives 0*ok' -c $cpus \
 		/payloads/memory.bin
 	prove "abort, --strict -c $cpus" 65 '*pc 0x4008*access at 0x30000000*' --strict -c $cpus \
 		/payloads/abort.bin
-	prove "abort -c $cpus" 0 '*pc 0x4008*access at 0x30000000 by instruction 0xa9402*syndrome*ok' -c $cpus \
+	prove "abort -c $cpus" 0 '*pc 0x4008*access at 0x30000000 by instruction 0x885f7*syndrome*ok' -c $cpus \
 		/payloads/abort.bin
+	for uart in fast plain; do
+		prove "decode -c $cpus --uart=$uart" 0 '?ok' -c $cpus --uart=$uart /payloads/decode.bin
+	done
+	prove "decode, --strict -c $cpus" 0 '?ok' -c $cpus --strict /payloads/decode.bin
 	prove "hello -c $cpus" 0 'Hello*.' -c $cpus hello
 	prove "fault -c $cpus" 0 'reading*read 0' -c $cpus /payloads/fault.bin
 	printf 'all of it\004' >typed
@@ -50,6 +59,18 @@ for cpus in 1 4; do
 	for how in psci 2 finisher; do
 		prove "reset -c $cpus --no-reboot -a $how" 76 start -c $cpus --no-reboot -a $how \
 			/payloads/reset.bin
+	done
+done
+
+# A session at the shell, by packed files: what is typed, what that shows, and the disk before and after it.
+for cpus in 1 4; do
+	for version in 1 2; do
+		how=
+		[ $version = 2 ] || how=,legacy
+		cp /payloads/fat16 fat16
+		nestling --strict -c $cpus -d fat16$how /payloads/shell.bin </payloads/typed >out 2>&1
+		is "shell -c $cpus -d fat16$how" "$? $(cat out)" "0 $(cat /payloads/shown-$version)"
+		is 'its disk is as on QEMU' "$(md5sum <fat16)" "$(cat /payloads/sum)"
 	done
 done
 

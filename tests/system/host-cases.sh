@@ -4,7 +4,7 @@
 # shellcheck source=cases.sh
 . /payloads/cases.sh
 
-# check NAME STATUS PATTERN COMMAND...: its status, and a pattern of its output, all of it one string.
+# check NAME STATUS PATTERN COMMAND...: the command's status, and a pattern that all of its output matches.
 check() {
 	name=$1 want=$2 pattern=$3
 	shift 3
@@ -20,7 +20,7 @@ check() {
 	esac
 }
 
-# refused STATUS PATTERN ARGUMENT...: nestling ends with this status after one line, which matches.
+# refused STATUS PATTERN ARGUMENT...: nestling ends with this status after one line that matches.
 refused() {
 	want=$1 pattern=$2
 	shift 2
@@ -35,7 +35,7 @@ one_line() {
 	return $result
 }
 
-# ---- what works ----
+# ---- valid arguments ----
 
 check 'hello' 0 'Hello from the guest, at EL1.*device tree at 0x44000000.' nestling
 check 'a bundled payload by name' 0 'Hello*' nestling hello
@@ -75,7 +75,7 @@ check '--dtb: its own CPUs and bootargs stay' 0 '2 CPUs ok' nestling -c 2 --dtb 
 printf 'seventeen letters' >disk
 check '--initrd' 0 ok nestling -i disk -a 'seventeen letters' /payloads/initrd.bin
 
-# ---- what does not ----
+# ---- invalid arguments ----
 
 dd if=/dev/zero of=disk2 bs=1024 count=1536 2>/dev/null
 refused 65 '*--initrd disk2: 1572864 bytes do not fit*--memory*' -m 2M -i disk2
@@ -90,8 +90,11 @@ refused 64 '*12Q*not a size*64M*' -m 12Q
 refused 64 '*--memory 0:*multiple*' -m 0
 refused 64 '*--gic 5*from 2 to 3*' --gic 5
 refused 64 '*two: a payload is named already, one*' one two
-refused 69 '*--gic 3*no vGICv3*' --gic 3
-refused 75 '*--memory: 1048576 MiB: ENOMEM*less*' -m 1T
+refused 69 '*no vGICv3*--gic*' --gic 3
+refused 69 "*--el2: this host's KVM has no such EL2 for guests*FEAT_NV2*kvm-arm.mode=nested" --el2
+refused 69 "*--el2=e2h0: this host's KVM has no such EL2 for guests*" --el2=e2h0
+refused 64 '*--el2*vhe*' --el2=vhe
+refused 75 '*--memory: 524288 MiB: ENOMEM*less*' -m 512G
 refused 75 '*--memory: ends at*address bits*less*' -m 1000T
 refused 75 '*--cpus 9:*at most 8 with GICv2*' -c 9
 refused 75 '*--memory: 4096 MiB: ENOMEM*less*' -m 4G
@@ -113,7 +116,7 @@ check 'stdout closed' 0 '' sh -c 'nestling >&-'
 check 'all closed' 42 '' sh -c 'nestling -a 42 /payloads/status.bin <&- >&- 2>&-'
 check 'stdout full' 75 '*standard output: ENOSPC*' sh -c 'nestling >/dev/full'
 
-# killed SIGNAL: ends spin with it, once it spins; the shell's status of that.
+# killed SIGNAL: sends it to a nestling that runs spin, and prints the status.
 killed() {
 	nestling /payloads/spin.bin >spinning &
 	until [ -s spinning ] || ! kill -0 $!; do :; done

@@ -4,6 +4,8 @@
 # Prints "ok NAME" or "not ok NAME", and figures.
 # shellcheck source=cases.sh
 . /payloads/cases.sh
+# shellcheck source=/dev/null
+. /payloads/rounds
 
 # ---- killed while the guest prints ----
 
@@ -39,7 +41,7 @@ measure() {
 	done | awk '{ n = NR % 3; if ($1 > most[n]) most[n] = $1 } END { print most[1], most[2], most[0] }'
 }
 
-# grows NAME BEFORE AFTER: what each round left behind would be a thousand times as much; a moment may fall into a
+# grows NAME BEFORE AFTER: what each round left behind would be hundreds of times as much; a moment may fall into a
 # reset or not, and a page here and there have been touched since.
 grows() {
 	echo "# long: $1: descriptors, mappings, KiB: $2, at the end $3"
@@ -48,7 +50,7 @@ grows() {
 		[ $(($6 - $3)) -le 64 ]; echo $?)" 0
 }
 
-# long NAME LINES MARK ARGUMENT...: until so many lines with the mark have come out.
+# long NAME LINES MARK ARGUMENT...: until so many lines with the mark have come out, and three before them.
 long() {
 	name=$1 lines=$2 mark=$3
 	shift 3
@@ -65,8 +67,7 @@ long() {
 	grows "$name" "$before" "$after"
 	is "long: $name: the monitor says little" "$([ "$(wc -l <err)" -le 70 ]; echo $?)" 0
 }
-long '1,000 resets' 1000 start /payloads/reset.bin
 nestling --dump-dtb tree hello
-long '1,000 resets with initrd and device tree' 1000 start -i /payloads/status.bin --dtb tree /payloads/reset.bin
-long '230 KB printed' 40000 '' /payloads/lines.bin
-long '8 CPUs in 8 storms' 8 seed -c 8 /payloads/storm.bin
+long "${rounds:?} resets with initrd and device tree" "$rounds" start -i /payloads/status.bin --dtb tree /payloads/reset.bin
+long "${rounds}0 lines printed" "${rounds}0" '' /payloads/lines.bin
+long '8 CPUs in 4 storms' 4 seed -c 8 /payloads/storm.bin

@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Runs a command and ends it, with all that it has started, when it hangs: limit.pl SECONDS COMMAND...
-# What it prints is passed on, and each time that there is something the seconds begin anew: a busy machine makes
-# a test slow, not wrong. What prints for ever is ended as well, in the end, and so is what nobody waits for any
-# more. Status 124, like timeout(1), if it was ended.
+# Runs a command, and ends it with all its descendants if it hangs: limit.pl SECONDS COMMAND...
+# Its output is passed on. The limit is for the time without output, so that a busy machine makes a test slow,
+# but does not fail it. There is a limit for the whole time, too, and processes are ended that nobody waits for
+# any more. The status is 124, as timeout(1)'s, if the command was ended.
 use strict;
 use warnings;
 use Errno;
@@ -22,7 +22,7 @@ if (!$command) {
 }
 close $end;
 
-# It may clean up, for a while.
+# Gives it time to clean up.
 sub end {
 	print STDERR "limit.pl: $_[0], ended: @command\n";
 	kill TERM => -$command;
@@ -56,7 +56,7 @@ while (1) {
 		substr $bytes, 0, syswrite(STDOUT, $bytes) // end("standard output: $!"), '';
 	}
 }
-# Mostly it ends right behind its output.
+# Usually it ends soon after it has closed its output.
 for (my $nap = 0.001; waitpid($command, WNOHANG) == 0; $nap *= 2 if $nap < 1) {
 	select undef, undef, undef, $nap;
 	look_at_the_clock();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Listens to a program: what can only be said by someone who is there when it prints.
+ * Measures when a program prints.
  *
  * listen delay COMMAND...: COMMAND runs payload silence. Prints the longest time that an x took to
- * arrive, in microseconds; then, once it is idle for a while, how often its threads were switched
- * to in a second, and ends it.
+ * arrive, in microseconds; then, when the payload has been idle for a while, the number of context
+ * switches of its threads in a second, and ends it.
  *
- * listen kill COUNT COMMAND...: copies its output; when COUNT bytes have come, and a millisecond
- * has passed, it is sent SIGTERM. The status is COMMAND's.
+ * listen kill COUNT COMMAND...: copies COMMAND's output, and sends it SIGTERM a millisecond after
+ * COUNT bytes have arrived. The status is COMMAND's.
  *
  * Who runs it: print-cases.sh, in the host. A static program with musl's libc.
  */
@@ -53,7 +53,7 @@ static void nap(long nanoseconds)
 	nanosleep(&time, NULL);
 }
 
-/* Starts it with its output in a pipe; its process id. */
+/* Starts the command with its output in a pipe. Returns its process id. */
 static pid_t start(char **command, int *output)
 {
 	int ends[2];
@@ -85,7 +85,7 @@ static int status_of(pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* How often the threads of a process have been switched to, for whatever reason. */
+/* The number of context switches of a process's threads. */
 static unsigned long switches(pid_t pid)
 {
 	char path[300], line[200];
@@ -132,7 +132,7 @@ static int measure_delays(char **command)
 		number = 0;
 	}
 	printf("%lu us\n", (unsigned long)(longest * 1000000 / frequency()));
-	/* In its first second a guest is looked at once, for it might print nothing. */
+	/* stuck.c checks a silent guest during its first second. */
 	nap(1500 * MS);
 	before = switches(pid);
 	nap(999 * MS);

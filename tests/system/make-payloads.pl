@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # Makes payloads for load.t, most of them broken: make-payloads.pl DIRECTORY HELLO.bin
-# Prints a line for each, with semicolons between: file, status to end with, pattern of what it says (if
-# that is not 0, one line), options.
+# Prints a line for each, with fields separated by semicolons: file, exit status, pattern of the output (one line
+# unless the status is 0), options.
 use strict;
 use warnings;
 no warnings qw(portable); # hexadecimal numbers of more than 32 bits
@@ -42,8 +42,8 @@ sub image {
 		. (defined $field{body} ? $field{body} : $hello);
 }
 
-# What hello.bin was linked for is 0x40080000: behind a header it would lie 64 bytes off. A guest that
-# ends at once will do: PSCI SYSTEM_OFF.
+# hello.bin is linked for 0x40080000, so it cannot follow a header of 64 bytes. Instead a guest that
+# ends at once: PSCI SYSTEM_OFF.
 my $off = pack 'V*', 0x52800100, 0x72b08000, 0xd4000002; # mov w0, #8; movk w0, #0x8400, lsl #16; hvc #0
 my $whole = image(body => $off);
 
@@ -66,11 +66,11 @@ row('image-below', 65, 'do not fit', image(text_offset => -0x1000 & ~0));
 row('image-offset-wraps', 65, 'do not fit', image(text_offset => ~0 - 0x3fffffff));
 row('image-16k', 65, 'needs pages of 16 KiB', image(flags => 4));
 row('image-exact', 65, 'do not fit into 2 MiB', image(image_size => 0x180001), '-m 2M');
-row('image-all-of-ram', 0, '', image(body => $off, text_offset => 0x1000, image_size => 0x1ff000), '-m 2M');
-row('image-no-room-for-tree', 65, 'device tree do not fit into 2 MiB',
-	image(text_offset => 0x1000, image_size => 0x1ff000), '-m 2M -a ' . 'x' x 4096);
+row('image-all-of-ram', 0, '', image(body => $off, text_offset => 0x2000, image_size => 0x1fe000), '-m 2M');
+row('image-no-room-for-tree', 65, 'device tree: [0-9]+ bytes do not fit into 2 MiB',
+	image(text_offset => 0x2000, image_size => 0x1fe000), '-m 2M -a ' . 'x' x 4096);
 
-# ---- ELF64: one segment, unless said otherwise ----
+# ---- ELF64, with one segment by default ----
 
 sub segment {
 	my %field = (type => 1, flags => 7, offset => 0x1000, vaddr => 0x40080000, filesz => length $hello,
@@ -159,7 +159,7 @@ my $zboot = pack('a4 a4 V V V V a8', 'MZ', 'zimg', 64, length $zimage, 0, 0, 'gz
 row('gzip', 0, 'Hello', $zipped);
 row('gzip-image', 0, '', $zimage);
 row('gzip-elf', 0, 'Hello', packed($good));
-# Pages that are needed again once they have been put: headers in a segment, and two of the same bytes.
+# Files whose pages are read again after they were loaded: headers in a segment, and two segments of the same bytes.
 row('gzip-elf-whole', 0, 'Hello', packed(elf(segments =>
 	[segment(offset => 0, vaddr => 0x4007f000, filesz => 0x1000 + $end, memsz => 0x9000)])));
 row('gzip-elf-twice', 0, 'Hello', packed(elf(segments => [
@@ -182,12 +182,12 @@ row('gzip-crc', 65, 'gzip: is damaged', substr($zipped, 0, -8) . "\0" x 4 . subs
 row('gzip-lies', 65, 'gzip: is damaged', substr($zipped, 0, -4) . pack 'V', 1);
 row('gzip-bomb', 65, 'more in it than fits', packed("\0" x (3 << 20)), '-m 2M');
 row('gzip-nothing', 65, 'has nothing in it', packed(''));
-row('gzip-gzip', 65, 'no A64 instruction', packed($zipped));
+row('gzip-gzip', 65, 'is compressed by gzip', packed($zipped));
 row('zboot-cut', 65, 'ends within the packed kernel', substr $zboot, 0, -1);
 row('zboot-offset', 65, 'ends within the packed kernel', pack('a4 a4 V V V V a8', 'MZ', 'zimg', ~0, 8, 0, 0, 'gzip') . $zimage);
 row('zboot-zstd', 65, 'packed with zstd', pack('a4 a4 V V V V a8', 'MZ', 'zimg', 32, 8, 0, 0, 'zstd') . 'x' x 8);
 
-# ---- what has another header, or none ----
+# ---- other headers, or none ----
 
 row('flat', 0, 'Hello', $hello);
 row('empty', 65, 'empty', '');
@@ -221,7 +221,7 @@ row('dtb-empty-tree', 0, 'Hello', tree(), 'hello --dtb');
 row('dtb-padded', 0, 'device tree at 0x44000000', tree(padding => 2 << 20), 'hello --dtb');
 row('dtb-map-last', 0, 'Hello', tree(map_last => 1, padding => 24), 'hello --dtb');
 row('dtb-no-cells', 65, 'no #address-cells', tree(names => "#cell-addresses\0#size-cells\0"), 'hello --dtb');
-# What it reserves: nothing is put there.
+# Reserved ranges, where nothing must be loaded.
 my $place = '/payloads/place.bin -i /payloads/flat --dtb';
 my $far = '0xffffffffffffffff';
 sub pages {
@@ -237,7 +237,7 @@ row('dtb-reserved-elsewhere', 0, '^tree 0x44200000 initrd 0x44000000 to',
 row('dtb-reserved-overlap', 0, '^tree 0x44400000 initrd 0x44200000 to',
 	source(reg => '0x44000000 0x100000 0x44080000 0x180000', memreserve => ['0x44000000 0x100000']), $place);
 row('dtb-reserved-initrd', 65, '--initrd .*do not fit .* beside what --dtb reserves', source(reg => "0x1000 $far"), $place);
-row('dtb-reserved-all', 65, 'device tree do not fit .* beside what --dtb reserves', source(reg => "0 $far"), 'hello --dtb');
+row('dtb-reserved-all', 65, 'device tree: .* do not fit .* beside what --dtb reserves', source(reg => "0 $far"), 'hello --dtb');
 row('dtb-reserved-64', 0, '^tree 0x44200000 initrd 0x44040000 to', source(reg => '0x44000000 1 ' . pages(63)), $place);
 row('dtb-reserved-65', 65, 'reserves more than 64 ranges', source(reg => pages(65)), $place);
 row('dtb-memreserve-65', 65, 'reserves more than 64 ranges', source(memreserve => [('0x44000000 1') x 65]), $place);
@@ -246,7 +246,7 @@ row('dtb-no-child-reserves', 0, '^tree 0x44200000', source(cells => 1), $place);
 row('dtb-two-memories', 0, 'ok', source(), '/payloads/memory.bin --dtb');
 row('dtb-32-bit', 65, 'no #address-cells', tree(cells => 1), 'hello --dtb');
 
-# A device tree whose root has nothing but the sizes of its cells, and bootargs of any length.
+# A device tree whose root has only #address-cells, #size-cells, and bootargs of a given length.
 sub tree {
 	my %field = (version => 17, padding => 0, cells => 2, names => "#address-cells\0#size-cells\0", @_);
 	my @properties = map { (3, 4, $_, $field{cells}) } 0, 1 + index $field{names}, "\0";
@@ -259,7 +259,7 @@ sub tree {
 		. $field{names} . "\0" x $field{padding};
 }
 
-# A device tree with two nodes of memory, of which one has two ranges, and with reserved memory.
+# A device tree with two memory nodes, one of which has two ranges, and with reserved memory.
 sub source {
 	my %field = (memreserve => [], cells => 2, reg => '', @_);
 	my $child = $field{reg} ? "child\@0 { reg = /bits/ 64 <$field{reg}>; no-map; };" : '';

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Where device tree and initrd lie, as payload `place` says; a line for each case: place-cases.sh
-# [PAYLOADS]. place.t runs it with the directory of the payloads, which is with QEMU, and as a script in
-# the host, which is with nestling.
+# Prints where device tree and initrd are, by payload `place`, a line for each case: place-cases.sh
+# [PAYLOADS]. place.t runs it with the directory of the payloads, for QEMU, and without one as a script in
+# the host, for nestling.
 if [ $# -gt 0 ]; then
 	payloads=$1
 	# run MEMORY KERNEL [INITRD]
@@ -19,12 +19,12 @@ else
 	}
 fi
 
-# grow FILE BYTES: by a hole at its end.
+# grow FILE BYTES: extends a file by a hole at its end.
 grow() {
 	dd if=/dev/zero of="$1" bs=1 count=0 seek=$(($2)) 2>/dev/null
 }
 
-# word NUMBER...: each in four bytes, little-endian.
+# word NUMBER...: prints each as four bytes, little-endian.
 word() {
 	for value; do
 		for shift in 0 8 16 24; do
@@ -61,7 +61,7 @@ for size in 1 0x1000 0x1fffff 0x200000 0x200001 0x2000000; do
 	try flat "$flat" 128M $size
 done
 try flat "$flat" 256M 0x3000000
-for size in 0x3f80000 0x3f80001 0x4180001; do # to half of RAM, and beyond
+for size in 0x3f80000 0x3f80001 0x4180001; do # that end in the middle of RAM, and beyond
 	cp "$flat" grown
 	grow grown $size
 	for initrd in 0 0x1001; do

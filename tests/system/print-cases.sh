@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs, with /payloads/listen: what guests print, with the options in
-# /payloads/options. Prints "ok NAME" or "not ok NAME".
+# Runs in the host, in the test rootfs: what guests print, with the options and seeds in /payloads/choice.
+# Prints "ok NAME" or "not ok NAME".
 # shellcheck source=cases.sh
 . /payloads/cases.sh
-options=$(cat /payloads/options)
+options='' seeds='' # those of the choice
+# shellcheck source=/dev/null
+. /payloads/choice
 # shellcheck disable=SC2086 # a list
 monitor() {
 	nestling $options "$@"
@@ -34,27 +36,35 @@ same() {
 	cmp "$1" wanted 2>&1
 }
 
-for seed in 0 1 2 4 5 6; do
+for seed in $seeds; do
 	case $((seed % 4)) in
 	0) end='power-off' status=0 ;;
 	1) end='the finisher' status=42 ;;
 	*) end='a reset' status=76 ;;
 	esac
 	mkfifo keys
-	typing $seed >keys &
-	monitor --no-reboot -a $seed /payloads/print.bin <keys >out
+	typing "$seed" >keys &
+	monitor --no-reboot -a "$seed" /payloads/print.bin <keys >out
 	is "print $seed, ended by $end" "$? $(same out)" "$status "
 	rm keys
 	wait
 done
-# A terminal that stalls: the guest is held, and goes on.
-mkfifo slow
-monitor -a 10000 /payloads/lines.bin </dev/null >slow &
-exec 3<slow
-usleep 300000
-seq 10000 >lines
-is 'a pipe that stalls' "$(cmp - lines <&3 2>&1)" ''
-exec 3<&-
+# A terminal that stalls, for it is full already, and holds the guest when the monitor has its 16 KiB; then goes on.
+stall() {
+	mkfifo slow
+	exec 3<>slow
+	dd if=/dev/zero bs=4096 count=16 2>/dev/null >&3
+	seq 4000 >lines
+	monitor -a 4000 /payloads/lines.bin </dev/null >slow &
+	usleep 300000
+	is 'a pipe that stalls holds the guest' "$(grep -c 'State:.*Z' /proc/$!/status)" 0
+	head -c 65536 <&3 >/dev/null
+	is 'a pipe that stalls: all of it comes' "$(timeout $limit head -c "$(wc -c <lines)" <&3 | cmp - lines 2>&1)" ''
+	exec 3<&-
+}
+# On two CPUs a plain UART wakes the other one for every byte, which takes the emulator minutes and shows nothing new.
+[ "$options $(nproc)" = '--uart=plain 2' ] || stall
+[ -n "$seeds" ] || exit 0 # it was for that alone
 
 # rounds ALPHABET SET: how often it was printed over and over, and what else came of its letters.
 rounds() {

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# qemu-run.sh and nestling as PID 1: what goes in, what comes out, with which status.
+# qemu-run.sh and nestling as PID 1: arguments, outputs and status.
 . "$(dirname "$0")/tap.sh"
+own_tree
 
 hello='Hello from the guest, at EL1.
 Counter frequency 62500000 Hz, MIDR 0x411fd070, device tree at 0x44000000.'
@@ -20,6 +21,9 @@ is 'the same on a host with GICv3' "$status $stdout" "0 $hello"
 HOST_CPU=max,pauth-impdef=on boot
 is 'and on a host at EL2 with VHE, BTI and PAC' "$status ${stdout%% MIDR*}" "0 ${hello%% MIDR*}"
 
+# The cases above ran on the default host, those below on one that is quicker to emulate (on_quick_host in tap.sh).
+export HOST_APPEND='quiet loglevel=1 mitigations=off'
+
 boot forge
 is 'a forged final line passes through' "$stdout" 'nestling: exit status 0
 nestling: 0123456789abcdef exit status 0'
@@ -36,7 +40,7 @@ QEMU_EXTRA='-machine virtualization=off' boot --probe
 like 'no EL2: says why' "$stderr" '^nestling: /dev/kvm: ENOENT .*virtualization=on'
 is 'no EL2: status' "$status" 69
 
-# One that no check has seen before the host was booted.
+# An error that no check can find before the host is booted.
 cat >"$work/qemu" <<-'END'
 	#!/bin/bash
 	exec qemu-system-aarch64 "${@/\"--strict\"/--memory 12Q}"
@@ -83,7 +87,7 @@ boot nothing
 is 'a payload that is not there: says where to look' "$status $stderr" \
 	'65 nestling: nothing: ENOENT (no such file or directory); --list names the bundled payloads'
 
-# ---- each kind of output has a way of its own ----
+# ---- guest's output, messages and traces are separate ----
 
 boot --trace=kvm -a 100 lines
 is "stdout has the guest's bytes alone, none added" "$(md5sum <"$work/stdout")" \
@@ -101,7 +105,7 @@ printf 'a\035xb\r\n\004' | timeout -k 5 120 ./qemu-run.sh echo >"$work/stdout"
 is 'what is piped in gets there to the byte' "$(od -An -c "$work/stdout" | tr -s ' ')" \
 	"$(printf 'ready\na\035xb\r\n' | od -An -c | tr -s ' ')"
 
-# ---- what a run writes is here when it has ended ----
+# ---- output files are on this machine when the run has ended ----
 
 mkdir "$work/a, b"
 boot --trace-file="$work/a, b/trace.json" --trace-json --dump-core "$work/core" hello
@@ -119,21 +123,27 @@ is 'a tree' "$status $stdout$stderr" '0 '
 is 'is whole, and no longer' "$(fdtdump "$work/tree" 2>&1 | sed -n 's/.*totalsize:.*(\([0-9]*\))/\1/p')" \
 	"$(stat -c %s "$work/tree")"
 like 'and a tree' "$(dtc -I dtb "$work/tree" 2>/dev/null)" 'linux,dummy-virt'
-# refused MESSAGE ARGUMENT...: before anything runs.
+# refused MESSAGE ARGUMENT...: qemu-run.sh refuses these before it boots a host.
 refused() {
 	boot "${@:2}"
 	is "$1" "$status $stderr" "64 qemu-run.sh: $1"
 }
 refused '--dump-core /dev/null: is no regular file' --dump-core /dev/null
+refused '--net user,forward=2222:22: there is one already' -n user --net=user,forward=2222:22
+KERNEL=$work/Image.gz refused "--net user: beside KERNEL=$work/Image.gz there is no lib/modules of its package" -n user
+for net in user,no user,forward=22 bar tap= unix=/s,mac=1 tap=t,mac=01:00:00:00:00:00; do
+	boot --net "$net"
+	like "--net $net is refused" "$status $stderr" '^64 nestling: --net '
+done
 refused '--trace-file /no/such/place: cannot be made' --trace-file=/no/such/place
-refused "--trace-file $work/x: another option writes it, too" --dump-core "$work/x" --trace-file "$work/x"
+refused "--trace-file $work/x: another option has it, too" --dump-core "$work/x" --trace-file "$work/x"
 cat >"$work/ram.sh" <<-'END'
-	for option in --trace-file=/tmp/x --dump-core=/tmp/x --dump-dtb=/tmp/x; do
+	for option in --trace-file=/tmp/x --dump-core=/tmp/x --dump-dtb=/tmp/x --save=/tmp/x; do
 		unshare -pfm nestling $option /payloads/hello.bin </dev/null 2>&1
 	done
 END
 boot --script "$work/ram.sh"
-is 'as PID 1 a file in RAM is refused' "$stdout" "$(for option in trace-file dump-core dump-dtb; do
+is 'as PID 1 a file in RAM is refused' "$stdout" "$(for option in trace-file dump-core dump-dtb save; do
 	echo "nestling: --$option /tmp/x: lies in this host's RAM and would be lost; name a disk, such as /dev/nvme0n1"
 	echo 'nestling: exit status 64'
 done)"
@@ -144,7 +154,7 @@ levels='qemu-run.sh: machine: arm64 with EL2, which QEMU emulates here
 qemu-run.sh: host: Linux boots on it, and has KVM; nestling is its PID 1
 qemu-run.sh: guest: what nestling runs in KVM; what it prints follows'
 # shellcheck disable=SC2016 # $ is Tcl's
-# at_terminal ARGUMENT...: what the screen shows.
+# at_terminal ARGUMENT...: prints what a terminal shows.
 at_terminal() {
 	arguments=$* timeout -k 5 120 expect -c 'log_user 0; set timeout 110
 		spawn -noecho ./qemu-run.sh {*}$env(arguments)
@@ -153,6 +163,27 @@ at_terminal() {
 is 'at a terminal: which level is which' "$(at_terminal hello)" "$levels
 $hello"
 is 'but not with --quiet' "$(at_terminal --quiet hello)" "$hello"
+
+# asked SIGNAL ARGUMENT...: sends qemu-run.sh that once the guest is ready; sets `status`, and `stdout` on one line.
+asked() {
+	local signal=$1
+	shift
+	mkfifo "$work/asked"
+	timeout --foreground -k 5 300 ./qemu-run.sh "$@" power </dev/null >"$work/asked" 2>"$work/stderr" &
+	exec 4<"$work/asked"
+	read -r -t 300 line <&4
+	kill "-$signal" "$(pgrep -P $!)"
+	stdout=$(cat <&4)
+	wait $!
+	status=$?
+	stdout=${line//$'\r'/}$stdout
+	exec 4<&-
+	rm "$work/asked"
+}
+asked TERM
+is 'SIGTERM asks the guest to switch itself off' "$status $stdout" '0 readypressed'
+asked INT --grace=1 -a 1
+is 'SIGINT, and it does not: it is ended' "$status $stdout" '130 ready'
 
 # ---- two at once, and signals ----
 
@@ -165,13 +196,13 @@ is 'two at once: the one' "$? $(cat "$work/one")" '5 '
 wait $two
 is 'two at once: the other' "$? $(cat "$work/two")" '6 '
 
-# started COMMAND...: in the background, its process is $!; its output comes from descriptor 4.
+# started COMMAND...: starts it in the background as process $!, with its output on descriptor 4.
 mkfifo "$work/third"
 started() {
 	timeout --foreground -k 5 120 env "$@" ./qemu-run.sh -a qemu-run-t spin </dev/null >"$work/third" 2>&1 &
 	exec 4<"$work/third"
 }
-# ended NAME: by SIGTERM, and all that it has started: nobody has its output open any more.
+# ended NAME: SIGTERM ends it and all that it has started: no process has its output open any more.
 ended() {
 	kill $!
 	wait $!
@@ -196,7 +227,7 @@ is 'and goes on' "$line" spinning
 ended 'guest'
 is 'QEMU is gone' "$(grep -lsz -- '-a qemu-run-[t] /payloads' /proc/[0-9]*/cmdline)" ''
 
-# What it starts to build with, starts something else.
+# make starts another process.
 mkdir "$work/bin"
 printf '#!/bin/sh\nsh -c "sleep 1000; :"; :\n' >"$work/bin/make"
 printf '#!/bin/sh\necho sleeps\nexec %s "$@"\n' "$(command -v sleep)" >"$work/bin/sleep"
@@ -206,7 +237,7 @@ read -r -t 100 line <&4
 is 'a build runs' "$line" sleeps
 ended 'a build'
 
-# Its output is not taken.
+# Its output is not read.
 mkfifo "$work/stalled"
 exec 6<>"$work/stalled"
 timeout --foreground -k 5 120 ./qemu-run.sh lines </dev/null >"$work/stalled" 2>&1 &

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs, with /payloads/fault: what a monitor has given up.
+# Runs in the host, in the test rootfs, with /payloads/fault: what a sandboxed monitor cannot do.
 # Prints "ok NAME" or "not ok NAME".
 # shellcheck source=cases.sh
 . /payloads/cases.sh
@@ -8,7 +8,7 @@
 mkdir -p /dev/pts /etc && mount -t devpts devpts /dev/pts
 echo 'nobody:x:1000:1000::/:/bin/sh' >/etc/passwd
 
-# start ARGUMENT...: nestling in the background, until its guest has printed something; sets pid.
+# start ARGUMENT...: starts nestling in the background, waits until its guest has printed something, and sets pid.
 start() {
 	rm -f out
 	nestling "$@" >out 2>err </dev/null &
@@ -21,7 +21,7 @@ stop() {
 	wait "$pid"
 }
 
-# Of all threads: one line of what /proc tells, if it tells the same of each.
+# Prints a line of /proc's status for all threads, if it is the same for each.
 given_up() {
 	for task in /proc/"$1"/task/*; do
 		sed -n 's/^\(Cap[IPEA][a-z]*\|NoNewPrivs\|Seccomp\):\t*0*\([0-9a-f]\)$/\1 \2/p' "$task/status" | tr '\n' ' '
@@ -29,7 +29,7 @@ given_up() {
 	done | sort -u
 }
 all='CapInh 0 CapPrm 0 CapEff 0 CapAmb 0 NoNewPrivs 1 Seccomp 2 '
-exec 7</payloads/hello.bin # shall not be passed on
+exec 7</payloads/hello.bin # the monitor must close it
 start -c 2 -i /payloads/hello.bin /payloads/spin.bin
 exec 7<&-
 is 'every thread has given up all' "$(given_up $pid)" "$all"
@@ -43,8 +43,9 @@ is 'no page is writable and executable' "$(grep -c ' .wx' /proc/$pid/maps)" 0
 is 'every stack has a guard page below' "$(awk '$2 == "rw-p" && before ~ /---p/ { n++ }
 	{ before = $2 } END { print n }' /proc/$pid/maps)" 2
 first=$(sed 's/-.*//;q' /proc/$pid/maps)
+# GICv3 has one more than are in use here, its interrupt translation service's.
 is 'no core, no more files' "$(awk '/core file/ { print $5 } /open files/ { print $4 }' /proc/$pid/limits |
-	tr '\n' ' ')" '0 13 '
+	tr '\n' ' ')" '0 14 '
 stop
 start /payloads/spin.bin
 is 'it lies at another address each time' "$([ "$(sed 's/-.*//;q' /proc/$pid/maps)" != "$first" ]; echo $?)" 0
@@ -54,12 +55,10 @@ is '--no-sandbox' "$(sed -n 's/^Seccomp:\t//p' /proc/$pid/status)" 0
 stop
 chmod 666 /dev/kvm
 start-stop-daemon -S -b -c nobody -x /bin/nestling -- /payloads/spin.bin
-for _ in $(seq 1000); do # how long it takes to come so far is not the matter
+for _ in $(seq 1000); do # waits until it has come so far
 	pid=$(pidof nestling) && [ "$(given_up "$pid")" = "$all" ] && break
 done
 is 'of a user who is not root, files apart' "$(given_up "$pid")" "$all"
 kill -9 "$pid"
 
-/payloads/fault 'a forbidden call kills: from a script' -f /bin/nestling -c 2 hello
-/payloads/fault 'a forbidden call kills: at a terminal' -f -t /bin/nestling hello
-/payloads/fault 'a forbidden call kills: under PID 1' -f -p /bin/nestling hello
+/payloads/fault 'a forbidden call kills' -f /bin/nestling -c 2 hello

@@ -19,7 +19,7 @@ static _Noreturn void count(void *argument)
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		lock_acquire(&lock);
-		/* Read, let others run, write: lost updates show unless the lock excludes. */
+		/* Reads, yields and writes, so that updates are lost unless the lock works. */
 		unsigned before = counter;
 
 		__asm__ volatile("yield" ::: "memory");

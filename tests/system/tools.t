@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The scripts around the build: what they do where they may not, or cannot.
+# The scripts around the build, where they lack rights or tools.
 . "$(dirname "$0")/tap.sh"
 
-# A machine on which nobody is root and nothing is installed but a shell.
+# A machine with nothing but a shell, for a user who is not root.
 mkdir "$work/bin"
 ln -s "$(command -v sh)" "$work/bin/sh"
 printf '#!/bin/sh\necho 1000\n' >"$work/bin/id"
@@ -16,7 +16,7 @@ is 'may not install: fails' $? 1
 like 'and prints the one command' "$got" \
 	'apt-get update && apt-get install -y --no-install-recommends one two$'
 
-# An arm64 machine, as far as make can see: CROSS_COMPILE= is its own compiler.
+# A fake arm64 machine: an empty CROSS_COMPILE means its own compiler.
 mkdir "$work/native"
 for tool in cat dirname make nproc sh; do
 	ln -s "$(command -v $tool)" "$work/native/$tool"
@@ -32,7 +32,7 @@ got=$(PATH=$work/native make -s CROSS_COMPILE= tools-build 2>&1)
 is 'CROSS_COMPILE= asks for no cross compiler' "$? $got" '0 '
 got=$(PATH=$work/native make -nB CROSS_COMPILE= build/nestling build/payloads/hello.bin 2>&1)
 is 'and uses none' "$? $(grep -E 'aarch64-linux-gnu-[a-z]' <<<"$got")" '0 '
-for tool in 'ld -static' 'ar rcs' 'cpp -nostdinc' 'objcopy -O binary' 'strip build/nestling.debug'; do
+for tool in 'ld -static' 'ar rcs' 'cpp -nostdinc' 'objcopy -O binary' 'objcopy --strip-all'; do
 	like "but $tool" "$got" "(^|;) ?$tool"
 done
 is 'the driver of musl gets gcc' "$(make -s --eval "show: ; @echo \$\$REALGCC" CROSS_COMPILE= show)" gcc
@@ -47,7 +47,7 @@ like 'a gcc for another CPU is refused' "$? $got" \
 got=$(PATH=$work/native make -s CROSS_COMPILE=no-such- tools-build 2>&1)
 like 'and so is one that is not there' "$? $got" 'CROSS_COMPILE=no-such-: there is no no-such-gcc in PATH'
 
-# A machine on which root installs, but another one is doing so.
+# A machine on which another process holds apt's lock.
 mkdir "$work/root"
 printf '#!/bin/sh\necho 0\n' >"$work/root/id"
 cat >"$work/root/apt-get" <<-'END'
@@ -74,8 +74,8 @@ ready="\036nestling: $token ready\n"
 mkfifo "$work/keys" "$work/console" "$work/messages"
 : >"$work/in"
 : >"$work/said"
-# filter: what the console shows of standard input, and the status. QEMU gets what is in $work/in, and says on
-# its other line what is in $work/said; standard error is $work/stderr.
+# filter: prints host-console.pl's output for standard input as the console, and its status. QEMU gets what is
+# written to $work/in, and sends $work/said on its other line; standard error is $work/stderr.
 filter() {
 	cat >"$work/console" 3<"$work/keys" <&0 &
 	cat "$work/keys" >"$work/typed" &
@@ -115,7 +115,7 @@ is 'messages: go to standard error' "$(show "out\n\036nestling: $token exit stat
 head -c 100000 /dev/urandom >"$work/in"
 is 'keys: none before the host is ready' "$(printf '%b' "\036nestling: $token exit status 0\n" |
 	filter)$(wc -c <"$work/typed")" '<0>0'
-# typed: until all of them have come.
+# typed: waits until all keys have arrived.
 typed() {
 	for _ in {1..100000}; do [ "$(stat -c %s "$work/typed")" -ne 100000 ] || break; done
 }

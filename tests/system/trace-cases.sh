@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs: what --trace and --stats say, for trace.t to judge.
+# Runs in the host, in the test rootfs: prints the output of --trace and --stats, which trace.t checks.
 # shellcheck source=cases.sh
 . /payloads/cases.sh
 
-# run NAME ARGUMENT...: what nestling says on standard error, and its status.
+# run NAME ARGUMENT...: prints nestling's standard error and its status.
 run() {
 	echo "=== $1"
 	shift
@@ -12,7 +12,7 @@ run() {
 	echo "status $?"
 }
 
-# run_to_file NAME ARGUMENT...: the same, and the trace's file.
+# run_to_file NAME ARGUMENT...: the same, with the trace's file.
 run_to_file() {
 	run "$@" --trace-file /tmp/file
 	cat /tmp/file
@@ -22,6 +22,7 @@ run kvm --trace=kvm /payloads/hello.bin
 run nothing /payloads/hello.bin
 run mmio --trace=mmio,psci /payloads/hello.bin
 run irq --trace=exit,mmio,irq,psci /payloads/rtc.bin
+run decode --trace=exit,mmio --uart=plain /payloads/decode.bin
 run all --trace /payloads/rtc.bin
 run cpus --trace=kvm -c 2 /payloads/smp.bin
 run reset --trace=psci --no-reboot /payloads/reset.bin

@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What --trace and --stats say, in the sandbox: golden transcript, lines, JSON.
+# The output of --trace and --stats, in the sandbox: golden transcript, lines, JSON.
 # shellcheck disable=SC2016 # $ is Perl's
 . "$(dirname "$0")/tap.sh"
 
-HOST_GIC=2 boot_counting --script tests/system/trace-cases.sh tests/system/cases.sh
+HOST_CPU=cortex-a57 HOST_GIC=2 on_quick_host boot_counting --script tests/system/trace-cases.sh tests/system/cases.sh
 is 'the host ends well' "$status$stderr" 0
 
-# said NAME: what came of a case.
+# said NAME: prints the output of a case.
 said() {
 	sed -n "/^=== $1\$/,/^===/p" <<<"$stdout" | sed '1d;$d'
 }
 
-# Times, addresses and numbers of the host's; repeated lines once.
+# Replaces times, addresses and the host's numbers, and prints repeated lines once.
 normal() {
 	sed -E 's/^[0-9]+\.[0-9]{6} //; s/(kvm_run at) 0x[0-9a-f]+/\1 ADDRESS/; s/(CNTVCT_EL0 =) .* ->/\1 COUNTER ->/
 		s/(KVM_GET_VCPU_MMAP_SIZE ->) .*/\1 BYTES/; s/(ARM_VM_IPA_SIZE ->) .*/\1 BITS/' | uniq
@@ -27,7 +27,7 @@ is 'nothing is told without being asked for' "$(said nothing)" 'status 0'
 is 'several CPUs: KVM has set up the interrupt controller before any is in the guest' \
 	"$(said cpus | grep -m 1 KVM_RUN | cut -d ' ' -f 2-)" '0 kvm  KVM_RUN -> EINTR (interrupted)'
 
-# Every line of every trace.
+# The format of every line of every trace.
 lines=$(for case in kvm mmio irq all cpus reset file; do said $case; done | grep -v '^status ')
 is 'every line has time, CPU, kind and text' "$(grep -vE '^[0-9]+\.[0-9]{6} (-|[0-9]+) (kvm |exit|mmio|irq |psci) [^ ]' <<<"$lines")" ''
 for case in kvm mmio irq all cpus; do
@@ -56,6 +56,12 @@ mmio pl031 RTCICR <- 0x1 ALARM'
 # The guest sleeps a second by its own counter.
 slept=$(awk '/RTCMR <-/ { set = $1 } /= 1$/ { print ($1 - set > 0.9 && $1 - set < 30) }' <<<"$irq")
 is 'the time is the one of the guest' "$slept" 1
+like 'decode: an exit without a syndrome' "$(said decode)" \
+	'^[0-9.]+ 0 exit KVM_EXIT_ARM_NISV write at 0x9000028, without syndrome, pc 0x4008'
+is 'decode: each of its accesses' "$(said decode | grep -A 2 'NISV write at 0x9000028' | cut -d ' ' -f 3- |
+	grep -A 1 -m 1 'FBRD <- 0x50607088$')" 'mmio pl011 FBRD <- 0x50607088
+mmio pl011 LCR_H <- 0x58687890 FEN|SPS'
+
 like 'all: everything is told' "$(said all | grep -v '^status ' | cut -d ' ' -f 3 | sort -u | tr '\n' ' ')" '^exit irq kvm mmio psci $'
 like 'cpus: the second one starts switched off' "$(said cpus)" '^[0-9.]+ 1 kvm  KVM_ARM_VCPU_INIT .* POWER_OFF\|'
 like 'cpus: and is made to leave the guest at the end' "$(said cpus)" '^[0-9.]+ 1 kvm  KVM_RUN -> EINTR \(interrupted\)$'
@@ -71,7 +77,7 @@ status 0'
 
 like 'storm: four CPUs at once do not disturb it' "$(said storm | tail -n 2 | tr '\n' ' ')" '^status 0 a long trace $'
 
-# check_json NAME PERL: of what came of case NAME, as $j.
+# check_json NAME PERL: evaluates PERL with the output of case NAME, parsed, as $j.
 check_json() {
 	local wrong
 	wrong=$(said "$1" | grep -v '^status ' | perl -MJSON::PP -0777 -e 'my $j = decode_json(<STDIN>); '"$3" 2>&1)
@@ -119,7 +125,7 @@ check_json stats_json 'stats: as one object of JSON' '
 	print "memory" unless $j->{"memory KiB beside it"} > 50;'
 like 'stats: with a trace, without a sandbox' "$(said stats_both)" '^\{"console bytes from the guest":[0-9]+,.*\}$'
 
-# As PID 1, where there is no /proc, and by a key. What the guest prints at that moment is not in between.
+# As PID 1, where there is no /proc, and by a key. The guest's output is not mixed with the statistics.
 printf 'hello\n\001s\004' | bounded ./qemu-run.sh --stats echo 2>"$work/screen" >/dev/null
 is 'Ctrl-A s and --stats: status' "${PIPESTATUS[1]}" 0
 screen=$(tr -d '\r' <"$work/screen")

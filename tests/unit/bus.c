@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* vmm/bus.c: who gets an access, and what happens to one that nobody gets. */
+/* vmm/machine/bus.c and stray.c: which device an access reaches, and what happens if there is none.
+ */
 #include "reports.h"
 
 #include "vmm/machine/bus.h"
+#include "vmm/machine/run.h"
+#include "vmm/machine/stray.h"
 
 #include <string.h>
 
-static struct lock lock; /* of both devices */
+static struct bus bus;
+static struct stray stray;
 
-/* A device that remembers what it was asked. */
+/* A device that records its last access. */
 struct probe {
 	uint64_t offset, value;
 	unsigned size, reads, writes;
@@ -18,7 +22,7 @@ static uint64_t probe_read(void *device, uint64_t offset, unsigned size)
 {
 	struct probe *probe = device;
 
-	assert_int_equal(lock.state, 1);
+	assert_int_equal(bus.last->lock.state, 1); /* of the device that is called */
 	probe->offset = offset;
 	probe->size = size;
 	probe->reads++;
@@ -29,7 +33,7 @@ static void probe_write(void *device, uint64_t offset, unsigned size, uint64_t v
 {
 	struct probe *probe = device;
 
-	assert_int_equal(lock.state, 1);
+	assert_int_equal(bus.last->lock.state, 1); /* of the device that is called */
 	probe->offset = offset;
 	probe->size = size;
 	probe->value = value;
@@ -38,10 +42,9 @@ static void probe_write(void *device, uint64_t offset, unsigned size, uint64_t v
 
 static const struct device_ops probe_ops = { .read = probe_read, .write = probe_write };
 
-static struct bus bus;
 static struct probe low, high;
 
-/* ---- what else the bus calls ---- */
+/* ---- stubs ---- */
 
 static bool ended;
 static int end_status;
@@ -69,18 +72,20 @@ void lock_release(struct lock *given)
 static int set_up(void **state)
 {
 	(void)state;
-	bus = (struct bus){ 0 };
+	bus = (struct bus){ .on_stray = stray_access, .stray = &stray };
+	stray = (struct stray){ 0 };
 	low = high = (struct probe){ 0 };
 	reports = 0;
-	bus_add(&bus, (struct bus_region){ GPA(0x1000), 0x1000, &probe_ops, &low, &lock, 0 });
-	bus_add(&bus, (struct bus_region){ GPA(0x2000), 0x10, &probe_ops, &high, &lock, 0 });
+	bus_add(&bus, GPA(0x1000), 0x1000, &probe_ops, &low);
+	bus_add(&bus, GPA(0x2000), 0x10, &probe_ops, &high);
 	return 0;
 }
 
 static void test_dispatch(void **state)
 {
 	(void)state;
-	assert_int_equal(bus_read(&bus, GPA(0x1ffc), 4), 0x76543210); /* no more than asked for */
+	assert_int_equal(bus_read(&bus, GPA(0x1ffc), 4),
+			 0x76543210); /* masked to the access's size */
 	assert_int_equal(bus_read(&bus, GPA(0x1ff8), 8), 0xfedcba9876543210);
 	assert_int_equal(bus_read(&bus, GPA(0x1ffc), 1), 0x10);
 	assert_int_equal(low.offset, 0xffc);
@@ -93,21 +98,22 @@ static void test_dispatch(void **state)
 	assert_int_equal(reports, 0);
 }
 
-/* Outside, across an end, across the border of two devices, at the ends of the address space. */
+/* Accesses outside devices, across the end of one, across two, and at the ends of the address
+ * space. */
 static void test_unbacked(void **state)
 {
 	static const struct {
 		uint64_t at;
 		unsigned size;
-	} stray[] = { { 0x0fff, 2 }, { 0x1ffe, 4 }, { 0x200c, 8 },   { 0x2010, 1 },
-		      { 0, 8 },	     { ~0ull, 1 },  { ~0ull - 3, 8 } };
+	} places[] = { { 0x0fff, 2 }, { 0x1ffe, 4 }, { 0x200c, 8 },   { 0x2010, 1 },
+		       { 0, 8 },      { ~0ull, 1 },  { ~0ull - 3, 8 } };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof stray / sizeof *stray; i++) {
-		assert_int_equal(bus_read(&bus, GPA(stray[i].at), stray[i].size), 0);
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		assert_int_equal(bus_read(&bus, GPA(places[i].at), places[i].size), 0);
 		assert_int_equal(reports, i + 1);
-		bus_write(&bus, GPA(stray[i].at), stray[i].size, 1);
-		assert_int_equal(reports, i + 1); /* an address is told once */
+		bus_write(&bus, GPA(places[i].at), places[i].size, 1);
+		assert_int_equal(reports, i + 1); /* each address is reported once */
 	}
 	assert_int_equal(low.reads + low.writes + high.reads + high.writes, 0);
 }
@@ -117,7 +123,9 @@ static void test_reports_are_bounded(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 10000; i++)
 		bus_read(&bus, GPA(0x10000 + i), 1);
-	assert_int_equal(reports, BUS_REPORTS + 1); /* and one that says it is the last */
+	assert_int_equal(reports,
+			 STRAY_REPORTS +
+				 1); /* and a last one that announces that there will be no more */
 }
 
 static void test_strict(void **state)
@@ -126,7 +134,7 @@ static void test_strict(void **state)
 
 	(void)state;
 	ended = false;
-	bus.strict = &run;
+	stray.strict = &run;
 	bus_read(&bus, GPA(0x1000), 4);
 	assert_false(ended);
 	bus_write(&bus, GPA(0x3000), 4, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vmm/host/clock.c: the guest's time, also on hosts whose firmware does not say how fast it is. */
+/* vmm/host/clock.c: the guest's time, also on hosts whose firmware does not set CNTFRQ_EL0. */
 #include "unit.h"
 
 #include "crt/crt.h"
@@ -43,13 +43,13 @@ static void test_counter(void **state)
 		frequency = frequencies[i];
 		counter = frequency * 100000000 + frequency / 2; /* three years */
 		assert_int_equal(clock_ns(), 100000000 * NS_PER_S + NS_PER_S / 2);
-		assert_int_equal(clock_guest_counter(), counter + frequency);
+		assert_int_equal(clock_guest_counter(), counter + 86400 * frequency);
 	}
 	seconds = 1767225600;
 	assert_int_equal(clock_realtime_seconds(), seconds);
 }
 
-/* Firmware has left CNTFRQ_EL0 at 0: time goes on all the same, and nothing divides by it. */
+/* With CNTFRQ_EL0 at 0 time passes all the same, and there is no division by zero. */
 static void test_no_frequency(void **state)
 {
 	(void)state;
@@ -60,13 +60,13 @@ static void test_no_frequency(void **state)
 	assert_true(clock_guest_counter() > counter);
 	clock_stop();
 	monotonic_ns += NS_PER_S;
-	assert_int_equal(clock_ns(), monotonic_ns); /* what the counter does */
+	assert_int_equal(clock_ns(), monotonic_ns); /* whatever the counter does */
 	clock_set_back(5);
 	assert_false(clock_start());
 	assert_int_equal(clock_ns(), monotonic_ns);
 }
 
-/* While the guest is held its time stands still, for counter and timers alike. */
+/* While the guest is paused its time stands still, for its counter and for timers. */
 static void test_held(void **state)
 {
 	uint64_t time, value;
@@ -82,15 +82,17 @@ static void test_held(void **state)
 		counter += 40 * frequency;
 		assert_true(clock_is_stopped());
 		assert_int_equal(clock_ns(), time);
-		clock_stop(); /* again */
+		clock_stop(); /* a second call changes nothing */
 		counter += 3;
 		assert_true(clock_start());
 		assert_in_range(clock_ns() - time, 0, 1);
 		assert_in_range(clock_guest_counter() - value, 0, 1);
 		counter += frequency;
 		assert_in_range(clock_ns() - time - NS_PER_S, 0, 1);
+		/* After pauses, too, it is ahead of the host's. */
+		assert_true(clock_guest_counter() > counter);
 	}
-	/* The whole process was stopped, which is found out only afterwards. */
+	/* The process was suspended, which is noticed only afterwards. */
 	time = clock_ns();
 	value = clock_guest_counter();
 	counter += 40 * frequency;
@@ -113,13 +115,50 @@ static void test_real(void **state)
 	assert_false(clock_start());
 }
 
+/* A resumed guest's counter goes on where it was, however far the host's is, before or behind that;
+ * until it starts it stands still, to the count. */
+static void test_resumed(void **state)
+{
+	static const uint64_t values[] = { 5, 62500000ull * 3600, UINT64_MAX - 62500000 };
+	uint64_t time;
+
+	(void)state;
+	frequency = 62500000;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		counter += 12345;
+		clock_resume(values[i]);
+		time = clock_ns();
+		counter += frequency * 10 + 7;
+		assert_true(clock_is_stopped());
+		assert_int_equal(clock_guest_counter(), values[i]);
+		assert_int_equal(clock_ns(), time);
+		assert_true(clock_start());
+		assert_in_range(clock_guest_counter() - values[i], 0, 1);
+		counter += frequency;
+		assert_in_range(clock_guest_counter() - values[i], frequency, frequency + 1);
+		assert_in_range(clock_ns() - time, NS_PER_S, NS_PER_S + 1);
+	}
+}
+
+/* --clock=real: the time that has passed since the snapshot was made, for counter and timers. */
+static void test_jump(void **state)
+{
+	uint64_t time, value;
+
+	(void)state;
+	time = clock_ns();
+	value = clock_guest_counter();
+	clock_jump(90 * NS_PER_S + NS_PER_S / 2);
+	assert_int_equal(clock_ns() - time, 90 * NS_PER_S + NS_PER_S / 2);
+	assert_int_equal(clock_guest_counter() - value, 90 * frequency + frequency / 2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counter),
-		cmocka_unit_test(test_no_frequency),
-		cmocka_unit_test(test_held),
-		cmocka_unit_test(test_real),
+		cmocka_unit_test(test_counter), cmocka_unit_test(test_no_frequency),
+		cmocka_unit_test(test_held),	cmocka_unit_test(test_real),
+		cmocka_unit_test(test_resumed), cmocka_unit_test(test_jump),
 	};
 
 	return RUN(tests);

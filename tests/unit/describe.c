@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* vmm/describe.c: what KVM's calls, exits and accesses to the real devices are called. */
+/* vmm/debug/describe.c: texts for KVM's calls, exits, and accesses to the real devices. */
 #include "unit.h"
 
 #include "devices/finisher.h"
 #include "devices/flash.h"
 #include "devices/pl011.h"
 #include "devices/pl031.h"
-#include "devices/virtio_mmio.h"
+#include "devices/pl061.h"
+#include "devices/virtio/mmio.h"
 #include "vmm/debug/describe.h"
 #include "vmm/debug/probe.h"
 #include "vmm/kvm/registers.h"
@@ -16,12 +17,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what it asks others ---- */
+/* ---- stubs ---- */
 
-const struct system_register system_registers[SYSTEM_REGISTERS] = {
-	{ "VBAR_EL1", (uint32_t)VBAR_EL1 },
-	{ "CNTVCT_EL0", (uint32_t)KVM_REG_ARM_TIMER_CNT },
-};
+const char *system_register_name(unsigned n)
+{
+	return n ? "CNTVCT_EL0" : "VBAR_EL1";
+}
+
+uint64_t system_register_id(unsigned n)
+{
+	return n ? KVM_REG_ARM_TIMER_CNT : VBAR_EL1;
+}
 
 const char *probe_capability(unsigned capability)
 {
@@ -101,7 +107,7 @@ static void test_structs(void **state)
 	call("KVM_SET_USER_MEMORY_REGION slot 1 0+4K READONLY -> ENOMEM", false,
 	     KVM_SET_USER_MEMORY_REGION, &slot, -ENOMEM);
 	call("KVM_IRQ_LINE INTID 33 = 1 -> 0", false, KVM_IRQ_LINE, &irq, 0);
-	/* What it returns is the target alone. */
+	/* The call returns only the target. */
 	init.features[0] = ~0u;
 	call("KVM_ARM_PREFERRED_TARGET target 5 -> 0", false, KVM_ARM_PREFERRED_TARGET, &init, 0);
 	init.features[0] = 1u << KVM_ARM_VCPU_POWER_OFF | 1u << KVM_ARM_VCPU_PSCI_0_2 |
@@ -133,6 +139,10 @@ static void test_attributes(void **state)
 	attr = (struct kvm_device_attr){ .group = KVM_ARM_VCPU_PMU_V3_CTRL,
 					 .attr = KVM_ARM_VCPU_PMU_V3_INIT };
 	call("KVM_SET_DEVICE_ATTR PMU_V3_CTRL 0x1 -> 0", true, KVM_SET_DEVICE_ATTR, &attr, 0);
+	attr = (struct kvm_device_attr){ .group = KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ,
+					 .addr = (uintptr_t)&small };
+	call("KVM_SET_DEVICE_ATTR MAINT_IRQ 0 = 0x60 -> 0", false, KVM_SET_DEVICE_ATTR, &attr, 0);
+	attr = (struct kvm_device_attr){ .attr = KVM_ARM_VCPU_PMU_V3_INIT };
 	attr.group = 60;
 	call("KVM_SET_DEVICE_ATTR 0x1 -> 0", false, KVM_SET_DEVICE_ATTR, &attr, 0);
 	address = 0x90a0000;
@@ -154,8 +164,9 @@ static void test_registers(void **state)
 		{ CORE_REGISTER(regs.pstate), "PSTATE = 0x123" },
 		{ VBAR_EL1, "VBAR_EL1 = 0x123" },
 		{ KVM_REG_ARM_TIMER_CNT, "CNTVCT_EL0 = 0x123" },
-		{ ARM64_SYS_REG(3, 1, 0, 0, 0), "0x603000000013c800 = 0x123" },
+		{ ARM64_SYS_REG(3, 1, 0, 0, 0), "S3_1_C0_C0_0 = 0x123" },
 		{ CORE_REGISTER(fp_regs.vregs[1]) & ~KVM_REG_SIZE_MASK, "0x6000000000100058" },
+		{ CORE_REGISTER(fp_regs.vregs[1]) + (1ull << KVM_REG_SIZE_SHIFT), "v1" },
 	};
 	uint64_t value = 0x123;
 
@@ -167,7 +178,7 @@ static void test_registers(void **state)
 		snprintf(wanted, sizeof wanted, "KVM_SET_ONE_REG %s -> 0", rows[i].name);
 		call(wanted, true, KVM_SET_ONE_REG, &reg, 0);
 	}
-	/* What was not read has no value. */
+	/* A failed read has no value. */
 	call("KVM_GET_ONE_REG pc -> ENOENT", true, KVM_GET_ONE_REG,
 	     &(struct kvm_one_reg){ .id = CORE_REGISTER(regs.pc), .addr = 8 }, -ENOENT);
 }
@@ -207,7 +218,9 @@ static void test_exits(void **state)
 	assert_string_equal(text.bytes, "SYSTEM_OFF");
 	run = (struct kvm_run){ .exit_reason = KVM_EXIT_ARM_NISV,
 				.arm_nisv = { .fault_ipa = 0x30000000 } };
-	exits("KVM_EXIT_OTHER at 0x30000000", &run);
+	exits("KVM_EXIT_OTHER read at 0x30000000, without syndrome", &run);
+	run.arm_nisv.esr_iss = 0x40;
+	exits("KVM_EXIT_OTHER write at 0x30000000, without syndrome", &run);
 	run = (struct kvm_run){ .exit_reason = KVM_EXIT_DEBUG,
 				.hw = { .hardware_exit_reason = 0xf2000000 } };
 	exits("KVM_EXIT_OTHER 0xf2000000", &run);
@@ -216,9 +229,9 @@ static void test_exits(void **state)
 /* ---- accesses ---- */
 
 static const struct {
-	const struct device_ops *ops; /* NULL: nothing is there */
+	const struct device_ops *ops; /* NULL: no device */
 	uint64_t offset, value;
-	char kind; /* r or w, */
+	char kind; /* 'r' or 'w' */
 	uint8_t size;
 	const char *wanted;
 } accesses[] = {
@@ -227,7 +240,7 @@ static const struct {
 	{ &pl011_ops, 0x1a, 0x90, 'r', 1, "pl011 FR -> 0x90 RXFE|TXFE" },
 	{ &pl011_ops, 0, 0x48, 'w', 1, "pl011 DR <- 0x48 'H'" },
 	{ &pl011_ops, 0, 0xffffff0a, 'w', 1, "pl011 DR <- 0xa" },
-	/* What JSON would have to escape. */
+	/* Characters that JSON would have to escape. */
 	{ &pl011_ops, 0, '"', 'w', 1, "pl011 DR <- 0x22" },
 	{ &pl011_ops, 0, '\\', 'w', 1, "pl011 DR <- 0x5c" },
 	{ &pl011_ops, 0x4, 0x9, 'r', 4, "pl011 RSR -> 0x9 FE|OE" },
@@ -246,11 +259,14 @@ static const struct {
 	{ &pl031_ops, 0, 0x1234567, 'r', 4, "pl031 RTCDR -> 0x1234567" },
 	{ &pl031_ops, 0x1c, 1, 'w', 4, "pl031 RTCICR <- 0x1 ALARM" },
 	{ &pl031_ops, 0x10, 1, 'w', 4, "pl031 RTCIMSC <- 0x1 ALARM" },
+	{ &pl061_ops, 0x20, 8, 'r', 4, "pl061 GPIODATA[8] -> 0x8 GP3" },
+	{ &pl061_ops, 0x410, 8, 'w', 1, "pl061 GPIOIE <- 0x8 GP3" },
 	{ &finisher_ops, 0, 0x5555, 'w', 4, "finisher FINISH <- 0x5555" },
 	{ &flash_ops, 0x40000, ~0ull, 'r', 8, "flash at 0x45000 -> 0xffffffffffffffff" },
-	{ &virtio_mmio_ops, 0, 0x74726976, 'r', 4, "virtio-mmio MagicValue[0] -> 0x74726976" },
-	{ &virtio_mmio_ops, 0x3e08, 0, 'r', 4, "virtio-mmio DeviceID[31] -> 0" },
-	{ &virtio_mmio_ops, 0x210, 0, 'r', 4, "virtio-mmio[1] at 0x5210 -> 0" },
+	{ &virtio_empty_ops, 0, 0x74726976, 'r', 4, "virtio3 MagicValue -> 0x74726976" },
+	{ &virtio_empty_ops, 0x70, 0xf, 'w', 4,
+	  "virtio3 Status <- 0xf ACKNOWLEDGE|DRIVER|DRIVER_OK|FEATURES_OK" },
+	{ &virtio_empty_ops, 0x108, 1, 'r', 2, "virtio3 Config[2] -> 0x1" },
 	{ NULL, 0, 0, 'r', 4, "nothing at 0x5000 -> 0" },
 };
 
@@ -258,29 +274,34 @@ static void test_accesses(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof accesses / sizeof *accesses; i++) {
-		struct bus_region region = { .base = GPA(0x5000), .ops = accesses[i].ops };
-		struct kvm_run run = { .mmio = { .phys_addr = 0x5000 + accesses[i].offset,
-						 .is_write = accesses[i].kind == 'w',
-						 .len = accesses[i].size } };
+		struct bus_region region = { .base = GPA(0x5000),
+					     .ops = accesses[i].ops,
+					     .slot = accesses[i].ops == &virtio_empty_ops ? 3
+											  : -1 };
+		struct mmio_access access = { .at = 0x5000 + accesses[i].offset,
+					      .value = accesses[i].value &
+						       ~0ull >> (64 - 8 * accesses[i].size),
+					      .size = accesses[i].size,
+					      .is_write = accesses[i].kind == 'w' };
 		const struct register_name *row = NULL;
 		int number = -1;
 
-		memcpy(run.mmio.data, &accesses[i].value, 8);
 		if (region.ops)
-			row = describe_find(&region, run.mmio.phys_addr, &number);
+			row = describe_find(&region, access.at, &number);
 		begin();
-		describe_register(&text, region.ops, row, number);
-		describe_value(&text, row, &run);
+		describe_register(&text, region.ops, region.slot, row, number);
+		describe_value(&text, row, &access);
 		assert_string_equal(text.bytes, accesses[i].wanted);
 	}
 }
 
-/* Registers are words, in rising order, and no two rows have one together. */
+/* Registers have 32 bits, and tables of names are in ascending order, without overlaps. */
 static void test_descriptions(void **state)
 {
-	static const struct device_ops *const devices[] = { &pl011_ops,	      &pl031_ops,
-							    &finisher_ops,    &flash_ops,
-							    &virtio_mmio_ops, NULL };
+	static const struct device_ops *const devices[] = { &pl011_ops, &pl031_ops,
+							    &pl061_ops, &finisher_ops,
+							    &flash_ops, &virtio_empty_ops,
+							    NULL };
 
 	(void)state;
 	for (size_t i = 0; devices[i]; i++) {
@@ -290,13 +311,15 @@ static void test_descriptions(void **state)
 			assert_int_equal(row->offset % 4, 0);
 			assert_true(row->offset >= free);
 			free = row->offset + 4ull * (row->count ? row->count : 1);
-			for (size_t bit = 0; row->bits && row->bits[bit]; bit++)
-				assert_true(bit < 32);
+			for (size_t at = 0, bit = 1; row->bits && row->bits[at]; at++) {
+				bit += row->bits[at] == ',';
+				assert_true(bit <= 32);
+			}
 		}
 	}
 }
 
-/* What is too long is cut. */
+/* Text that is too long is truncated. */
 static void test_long(void **state)
 {
 	(void)state;

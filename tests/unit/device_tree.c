@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vmm/device_tree.c: what the guest reads in the tree, for both interrupt controllers. */
+/* vmm/machine/device_tree.c: the completed tree, for both interrupt controllers. */
 #include "unit.h"
 
 #include "vmm/machine/device_tree.h"
@@ -30,6 +30,21 @@ static const void *property(const char *path, const char *name, int *size)
 	return fdt_getprop(tree, node, name, size);
 }
 
+static void assert_fw_cfg(bool is_there)
+{
+	const fdt64_t *reg;
+	int size;
+
+	assert_int_equal(fdt_path_offset(tree, "/fw-cfg@9020000") > 0, is_there);
+	if (!is_there)
+		return;
+	reg = property("/fw-cfg@9020000", "reg", &size);
+	assert_int_equal(size, 16);
+	assert_int_equal(fdt64_ld(&reg[0]), 0x9020000);
+	assert_int_equal(fdt64_ld(&reg[1]), 24);
+	assert_non_null(property("/fw-cfg@9020000", "dma-coherent", &size));
+}
+
 static void test_values(void **state)
 {
 	static const uint32_t cpus[] = { 0, 1, 0x100 };
@@ -47,6 +62,7 @@ static void test_values(void **state)
 	(void)state;
 	read_base();
 	for (values.gic = 2; values.gic <= 3; values.gic++) {
+		values.has_fw_cfg = values.has_its = values.gic == 3;
 		const fdt64_t *reg;
 		int size;
 
@@ -67,7 +83,7 @@ static void test_values(void **state)
 		assert_int_equal(fdt32_ld(property("/cpus/cpu@100", "reg", &size)), 0x100);
 		assert_string_equal(property("/cpus/cpu@1", "enable-method", &size), "psci");
 		assert_true(fdt_path_offset(tree, "/cpus/cpu@2") < 0);
-		/* Linux numbers them as they come. */
+		/* Linux numbers CPUs in the order of their nodes. */
 		assert_true(fdt_path_offset(tree, "/cpus/cpu@0") <
 			    fdt_path_offset(tree, "/cpus/cpu@1"));
 		assert_true(fdt_path_offset(tree, "/cpus/cpu@1") <
@@ -78,15 +94,19 @@ static void test_values(void **state)
 		assert_int_equal(size, 32);
 		assert_int_equal(fdt64_ld(&reg[0]), 0x8000000);
 		assert_int_equal(fdt64_ld(&reg[2]), values.gic == 2 ? 0x8010000 : 0x80a0000);
-		/* What was there stays, and leads somewhere. */
+		assert_int_equal(fdt_path_offset(tree, "/intc/its") > 0, values.has_its);
+		assert_fw_cfg(values.has_fw_cfg);
+		/* The rest of the tree stays: stdout-path is the path of a node. */
 		assert_true(fdt_path_offset(tree, property("/chosen", "stdout-path", &size)) > 0);
 	}
 }
 
-/* The user's tree keeps what it says; what we know is put in, and made if it is not there. */
+/* A --dtb's properties stay; the run-time values are set, and missing nodes are created. */
 static void test_users_tree(void **state)
 {
-	struct fdt_values values = { .memory_size = 0x400000, .bootargs = "", .is_users = true };
+	struct fdt_values values = {
+		.memory_size = 0x400000, .bootargs = "", .is_users = true, .has_fw_cfg = true
+	};
 	int size;
 
 	(void)state;
@@ -101,9 +121,10 @@ static void test_users_tree(void **state)
 	assert_true(fdt_build(tree, sizeof tree, base, &values) > 0);
 	assert_string_equal(property("/chosen", "bootargs", &size), "ours");
 	assert_true(fdt_path_offset(tree, "/cpus") < 0);
+	assert_true(fdt_path_offset(tree, "/fw-cfg@9020000") < 0);
 }
 
-/* A tree with this in its reserve map, and what `fill` puts into its root. */
+/* Creates a tree with these reserved ranges, and with what `fill` adds to its root. */
 static void make_users_tree(unsigned entries, void (*fill)(void))
 {
 	assert_int_equal(fdt_create(base, sizeof base), 0);
@@ -136,7 +157,7 @@ static void fill_memories(void)
 	add_node("cpus", "cpu", 0, 0);
 }
 
-/* RAM is one range: a tree that says otherwise would have the guest use what is not there. */
+/* All memory nodes are replaced by one for the actual RAM. */
 static void test_memory_nodes(void **state)
 {
 	struct fdt_values values = {
@@ -189,7 +210,8 @@ static void test_reserved(void **state)
 	assert_int_equal(fdt_reserved(base, ranges), 4);
 	assert_true(ranges[1].start == 0x1000 && ranges[1].end == 0x1800);
 	assert_true(ranges[2].start == 0x40000000 && ranges[2].end == 0x40000007);
-	assert_true(ranges[3].start == 0x40000001 && ranges[3].end == ~0ull); /* it would wrap */
+	assert_true(ranges[3].start == 0x40000001 &&
+		    ranges[3].end == ~0ull); /* cut off, because it would wrap */
 	make_users_tree(FDT_MAX_RESERVED - 2, fill_reserved);
 	assert_int_equal(fdt_reserved(base, ranges), FDT_MAX_RESERVED);
 	for (unsigned i = 0; i < 2; i++) {
@@ -207,6 +229,34 @@ static void test_reserved(void **state)
 	assert_int_equal(fdt_reserved(base, ranges), 1);
 }
 
+/* 32 of them, at the addresses and with the interrupts of `virt`. */
+static void test_virtio(void **state)
+{
+	struct fdt_values values = { .bootargs = "" };
+	char path[] = "/virtio_mmio@a000000";
+	int size;
+
+	(void)state;
+	read_base();
+	assert_true(fdt_build(tree, sizeof tree, base, &values) > 0);
+	assert_int_equal(fdt_check_full(tree, fdt_totalsize(tree)), 0);
+	for (unsigned i = 0; i < 32; i++) {
+		uint32_t at = 0xa000000 + 0x200 * i;
+		const fdt32_t reg[] = { 0, cpu_to_fdt32(at), 0, cpu_to_fdt32(0x200) };
+		const fdt32_t interrupts[] = { 0, cpu_to_fdt32(16 + i), cpu_to_fdt32(1) };
+
+		snprintf(path, sizeof path, "/virtio_mmio@%x", at);
+		assert_memory_equal(property(path, "reg", &size), reg, sizeof reg);
+		assert_int_equal(size, sizeof reg);
+		assert_memory_equal(property(path, "interrupts", &size), interrupts,
+				    sizeof interrupts);
+		assert_int_equal(size, sizeof interrupts);
+		assert_string_equal(property(path, "compatible", &size), "virtio,mmio");
+		assert_non_null(property(path, "dma-coherent", &size));
+	}
+	assert_true(fdt_path_offset(tree, "/virtio_mmio@a004000") < 0);
+}
+
 static void test_pmu(void **state)
 {
 	struct fdt_values values = { .bootargs = "" };
@@ -220,13 +270,46 @@ static void test_pmu(void **state)
 	assert_true(fdt_path_offset(tree, "/pmu") > 0);
 }
 
+/* As on `virt` with virtualization=on: the GIC's maintenance interrupt, a fifth timer, PSCI by SMC.
+ * A tree of the user's stays as it is. */
+static void test_el2(void **state)
+{
+	struct fdt_values values = { .bootargs = "", .gic = 3 };
+	static const unsigned timers[] = { 13, 14, 11, 10, 12 };
+	const fdt32_t *ppis;
+	int size;
+
+	(void)state;
+	read_base();
+	assert_true(fdt_build(tree, sizeof tree, base, &values) > 0);
+	assert_string_equal(property("/psci", "method", &size), "hvc");
+	property("/timer", "interrupts", &size);
+	assert_int_equal(size, 4 * 12);
+	values.has_el2 = true;
+	assert_true(fdt_build(tree, sizeof tree, base, &values) > 0);
+	assert_string_equal(property("/psci", "method", &size), "smc");
+	ppis = property("/intc", "interrupts", &size);
+	assert_int_equal(size, 12);
+	assert_int_equal(fdt32_ld(&ppis[1]), 9);
+	ppis = property("/timer", "interrupts", &size);
+	assert_int_equal(size, 5 * 12);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(fdt32_ld(&ppis[3 * i + 1]), timers[i]);
+	values.is_users = true;
+	assert_true(fdt_build(tree, sizeof tree, base, &values) > 0);
+	assert_string_equal(property("/psci", "method", &size), "hvc");
+}
+
 static void test_no_room(void **state)
 {
 	static char bootargs[2 * ROOM];
 	struct fdt_values values = { .bootargs = bootargs };
 
+	int used;
+
 	(void)state;
 	read_base();
+	used = fdt_build(tree, sizeof tree, base, &values);
 	for (size_t length = 0; length < sizeof bootargs; length += 1021) {
 		int result;
 
@@ -235,10 +318,10 @@ static void test_no_room(void **state)
 		result = fdt_build(tree, sizeof tree, base, &values);
 		if (result < 0)
 			assert_int_equal(result, -FDT_ERR_NOSPACE);
-		assert_int_equal(result<0, length + 2000> sizeof tree);
+		assert_int_equal(result == -FDT_ERR_NOSPACE, length + (size_t)used > sizeof tree);
 	}
 	values.bootargs = "";
-	for (size_t room = 0; room < 200; room++)
+	for (size_t room = 0; room < (size_t)used; room += 7)
 		assert_int_equal(fdt_build(tree, room, base, &values), -FDT_ERR_NOSPACE);
 }
 
@@ -256,8 +339,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),	     cmocka_unit_test(test_users_tree),
 		cmocka_unit_test(test_memory_nodes), cmocka_unit_test(test_reserved),
-		cmocka_unit_test(test_pmu),	     cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_broken_base),
+		cmocka_unit_test(test_pmu),	     cmocka_unit_test(test_el2),
+		cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_broken_base),
+		cmocka_unit_test(test_virtio),
 	};
 
 	return RUN(tests);

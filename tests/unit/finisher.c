@@ -25,6 +25,7 @@ static const struct {
 	{ 0, 0xffff3333, 1, FINISH_FAIL, 0xffff },
 	{ 0, 0xffffffff002a3333, 1, FINISH_FAIL, 42 },
 	{ 0, 0x7777, 1, FINISH_RESET, 0 },
+	{ 0, 0x6666, 1, FINISH_SAVE, 0 },
 	{ 0, 0, 0, 0, 0 },
 	{ 0, 0x5554, 0, 0, 0 },
 	{ 4, 0x5555, 0, 0, 0 },
@@ -47,9 +48,23 @@ static void test_writes(void **state)
 	}
 }
 
+/* A guest can tell whether it was resumed. */
+static void test_read(void **state)
+{
+	struct finisher finisher = { .is_resumed = true };
+
+	(void)state;
+	finisher_ops.reset(&finisher);
+	assert_int_equal(finisher_ops.read(&finisher, 0, 4), 1);
+	assert_int_equal(finisher_ops.read(&finisher, 4, 4), 0);
+	finisher.is_resumed = false;
+	assert_int_equal(finisher_ops.read(&finisher, 0, 4), 0);
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_writes) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_writes),
+						   cmocka_unit_test(test_read) };
 
 	return RUN(tests);
 }

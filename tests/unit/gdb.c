@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vmm/gdb.c and the debugger's other files: what gdb sends, and the exact answers to that. */
+/* vmm/debug/gdb.c and the debugger's other files: packets of gdb, and the exact replies. */
 #include "pretend.h"
 
 /* ---- the other end of the line ---- */
@@ -21,7 +21,7 @@ static void frame(char *to, const char *text)
 	sprintf(to, "$%s#%02x", text, sum);
 }
 
-/* A packet, after which exactly this has come; NULL: nothing but the acknowledgement. */
+/* Sends a packet, and expects exactly this reply; NULL: nothing but the acknowledgement. */
 static void ask(const char *text, const char *answer)
 {
 	char packet[2 * GDB_PACKET], expected[2 * GDB_PACKET] = "+";
@@ -33,7 +33,7 @@ static void ask(const char *text, const char *answer)
 	assert_string_equal(answers, expected);
 }
 
-/* What has come of its own: one packet. */
+/* Expects exactly one packet that was sent unasked. */
 static void hear(const char *answer)
 {
 	char expected[2 * GDB_PACKET];
@@ -47,7 +47,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	attach("/dev/ttyS0", true);
-	assert_string_equal(answers, "-"); /* to what was said before the line was open */
+	assert_string_equal(answers,
+			    "-"); /* asks gdb to repeat what it sent before the line was open */
 	answers_size = 0;
 	answers[0] = '\0';
 	return 0;
@@ -60,7 +61,7 @@ static void test_acknowledgements(void **state)
 	(void)state;
 	say("$qC#b4");
 	assert_string_equal(answers, "+$QC1#c5");
-	say("$qC#B4"); /* as gdb does not, but may */
+	say("$qC#B4"); /* upper case, which the protocol allows */
 	assert_string_equal(answers, "+$QC1#c5");
 	say("$qC#b5");
 	assert_string_equal(answers, "-");
@@ -73,20 +74,20 @@ static void test_acknowledgements(void **state)
 	ask("QStartNoAckMode", "OK");
 	say("$qC#b4");
 	assert_string_equal(answers, "$QC1#c5");
-	say("$qC#00"); /* is not looked at */
+	say("$qC#00"); /* a wrong checksum is ignored in no-ack mode */
 	assert_string_equal(answers, "$QC1#c5");
 }
 
-/* The terminal's echo of it has acknowledged gdb's first packet, which never came. */
+/* The terminal's echo has acknowledged gdb's first packet, which was lost. */
 static void test_lost_packet(void **state)
 {
 	(void)state;
 	say("wbreak+;hwbreak+#c8");
 	assert_string_equal(answers, "");
-	say("-"); /* for want of an answer */
+	say("-"); /* gdb asks again, because there was no reply */
 	assert_int_equal(strncmp(answers, "$PacketSize=", 12), 0);
 	say("+-");
-	assert_string_equal(answers, ""); /* that one is not lost, but late */
+	assert_string_equal(answers, ""); /* no repetition: that reply is only late */
 	ask("qC", "QC1");
 }
 
@@ -117,9 +118,16 @@ static void test_features(void **state)
 	ask("?", "T05thread:1;");
 }
 
+/* Gives CPU 0 an exception level 2, and this PSTATE. */
+static void give_el2(uint64_t pstate)
+{
+	vcpus[0].features = 1u << KVM_ARM_VCPU_HAS_EL2;
+	set(0, PSTATE, pstate);
+}
+
 /* ---- registers ---- */
 
-/* `count` digits of g's answer. */
+/* Compares `count` digits of the reply to g. */
 static const char *digits_of(unsigned byte, unsigned bytes)
 {
 	static char digits[2 * 16 + 1];
@@ -128,7 +136,7 @@ static const char *digits_of(unsigned byte, unsigned bytes)
 	return digits;
 }
 
-#define V_AT (33 * 8 + 4) /* bytes in front of them in g and G */
+#define V_AT (33 * 8 + 4) /* offset of the vector registers in g and G, in bytes */
 #define ALL_BYTES (V_AT + 32 * 16 + 8ul)
 
 static void test_all_registers(void **state)
@@ -158,7 +166,7 @@ static void test_all_registers(void **state)
 	say("$g#67");
 	assert_string_equal(answers + 1, text);
 
-	packet[2 * ALL_BYTES] = '\0'; /* a digit too few */
+	packet[2 * ALL_BYTES] = '\0'; /* one digit is missing */
 	ask(packet, "E01");
 	ask("G", "E01");
 }
@@ -170,9 +178,9 @@ static void test_one_register(void **state)
 	assert_int_equal(get(0, CORE_REGISTER(regs.regs[0])), 0x1122334455667788);
 	ask("p0", "8877665544332211");
 	set(0, PSTATE, 0x12000003c0);
-	ask("P21=c4030000", "OK"); /* the half that gdb does not know stays */
+	ask("P21=c4030000", "OK"); /* the upper half, which gdb does not know, stays */
 	assert_int_equal(get(0, PSTATE), 0x12000003c4);
-	ask("P1f=0100000000000000", "OK"); /* sp is that of EL0 now */
+	ask("P1f=0100000000000000", "OK"); /* sp is now SP_EL0 */
 	assert_int_equal(get(0, CORE_REGISTER(regs.sp)), 1);
 	ask("P23=000102030405060708090a0b0c0d0e0f", "OK");
 	ask("p23", "000102030405060708090a0b0c0d0e0f");
@@ -201,6 +209,23 @@ static void test_one_register(void **state)
 	ask("p0", "0100000000000000");
 }
 
+/* A guest with EL2: its registers follow the others, and a CPU at EL2 has its stack pointer. */
+static void test_el2_registers(void **state)
+{
+	(void)state;
+	ask("p61", "E01");
+	give_el2(0x3c9);
+	set(0, SP_EL2, 0x5502);
+	ask("p1f", "0255000000000000");
+	ask("p61", "0255000000000000");
+	ask("P64=0000009600000000", "OK");
+	assert_int_equal(get(0, ESR_EL1 | REGISTER_EL2), 0x96000000);
+	set(0, HCR_EL2, 0x34);
+	ask("p6c", "3400000000000000");
+	ask("p71", "0000000000000000");
+	ask("p72", "E01");
+}
+
 static void test_scalable_registers(void **state)
 {
 	uint8_t *z1 = value_of(0, KVM_REG_ARM64_SVE_ZREG(1, 0));
@@ -211,10 +236,10 @@ static void test_scalable_registers(void **state)
 	ask("P23=000102030405060708090a0b0c0d0e0f", "OK");
 	ask("p23", "000102030405060708090a0b0c0d0e0f");
 	assert_int_equal(z1[15], 0x0f);
-	assert_int_equal(z1[16], 0xee); /* what gdb does not see of it stays */
+	assert_int_equal(z1[16], 0xee); /* the part that gdb does not see stays */
 }
 
-/* One that the host's KVM does not have. */
+/* A register that the host's KVM does not have. */
 static void test_missing_register(void **state)
 {
 	(void)state;
@@ -225,14 +250,18 @@ static void test_missing_register(void **state)
 
 /* ---- memory ---- */
 
+#define BRK 0xd4200000
+#define NOP 0xd503201f
+
 #define LAST (RAM_AT + RAM - 4)
 
 static void test_memory(void **state)
 {
 	(void)state;
+	dirty = 0;
 	ask("m40000000,4", "1f2003d5");
 	ask("m40000001,2", "2003");
-	ask("m4000fffc,8", "1f2003d5"); /* what there is of it */
+	ask("m4000fffc,8", "1f2003d5"); /* the part that is in RAM */
 	ask("m40010000,1", "E01");
 	ask("m3ffffffc,8", "E01");
 	ask("mffffffffffffffff,2", "E01");
@@ -253,26 +282,58 @@ static void test_memory(void **state)
 	ask("X40000010,1:}", "OK");
 	ask("X4000ffff,2:ab", "E01");
 	ask("X", "E01");
+	assert_int_equal(dirty, 1 << 15 | 1);
 }
 
-static void test_most_memory(void **state)
+static void test_max_memory(void **state)
 {
 	(void)state;
 	say("$m40000000,ffffffff#4d");
 	assert_int_equal(strlen(answers), 1 + 1 + GDB_PACKET + 3);
 }
 
-/* 4 KiB pages, 39 bits: what is at 0x1000 and 0x2000 lies in the RAM's last two pages, swapped. */
-static void set_page_tables(unsigned cpu)
+/* 4 KiB pages, 39 bits: 0x1000 and 0x2000 are mapped to the last two pages of RAM, swapped. `el2`:
+ * 0, or REGISTER_EL2 for tables of EL2. */
+static void set_tables_of(unsigned cpu, uint64_t el2)
 {
-	set(cpu, SCTLR_EL1, 1);
-	set(cpu, TCR_EL1, 25);
-	set(cpu, TTBR0_EL1, RAM_AT + 0x8000);
+	set(cpu, SCTLR_EL1 | el2, 1);
+	set(cpu, TCR_EL1 | el2, 25);
+	set(cpu, TTBR0_EL1 | el2, RAM_AT + 0x8000);
 	memset(ram.bytes + 0x8000, 0, 0x3000);
 	ram.entries[0x8000 / 8] = (RAM_AT + 0x9000) | 3;
 	ram.entries[0x9000 / 8] = (RAM_AT + 0xa000) | 3;
 	ram.entries[0xa000 / 8 + 1] = (RAM_AT + 0xf000) | 3;
 	ram.entries[0xa000 / 8 + 2] = (RAM_AT + 0xe000) | 3;
+}
+
+static void set_page_tables(unsigned cpu)
+{
+	set_tables_of(cpu, 0);
+}
+
+/* The tables in use are EL2's at EL2, and at EL0 below it. */
+static void test_el2_tables(void **state)
+{
+	(void)state;
+	set_tables_of(0, REGISTER_EL2);
+	give_el2(0x3c9);
+	ask("M1000,4:01020304", "OK");
+	assert_int_equal(ram.bytes[0xf003], 4);
+	ask("Z0,1100,4", "OK");
+	assert_int_equal(*instruction_at(RAM_AT + 0xf100), BRK);
+	give_el2(0x3c5); /* EL1, whose MMU is off */
+	ask("m1000,4", "E01");
+	give_el2(0x3c0);
+	ask("m1000,4", "E01");
+	set(0, HCR_EL2, HCR_TGE);
+	ask("m1000,4", "01020304");
+	/* TCR_EL2.PS, where T1SZ would be. Only without VHE are there no high addresses. */
+	set(0, TCR_EL1 | REGISTER_EL2, 25 | 25 << 16);
+	set(0, TTBR1_EL1 | REGISTER_EL2, RAM_AT + 0x8000);
+	ask("mffffff8000001000,4", "01020304");
+	vcpus[0].features |= 1u << KVM_ARM_VCPU_HAS_EL2_E2H0;
+	ask("mffffff8000001000,4", "E01");
+	ask("m1000,4", "01020304");
 }
 
 static void test_page_tables(void **state)
@@ -285,28 +346,25 @@ static void test_page_tables(void **state)
 	assert_int_equal(ram.bytes[0xe000], 3);
 	assert_int_equal(ram.bytes[0xe001], 4);
 	ask("m1ffe,4", "01020304");
-	ask("m2ffe,4", "03d5"); /* and then nothing */
+	ask("m2ffe,4", "03d5"); /* the next page is not mapped */
 	ask("m40000000,4", "E01");
 	ask("qRcmd,706879736963616c", "OK"); /* physical */
 	ask("m40000000,4", "1f2003d5");
 	ask("m1ffe,4", "E01");
 	ask("qRcmd,7669727475616c", "OK"); /* virtual */
 	ask("m1ffe,4", "01020304");
-	ask("Hg2", "OK"); /* whose MMU is off */
+	ask("Hg2", "OK"); /* a CPU whose MMU is off */
 	ask("m1ffe,4", "E01");
 }
 
-/* ---- points ---- */
-
-#define BRK 0xd4200000
-#define NOP 0xd503201f
+/* ---- breakpoints and watchpoints ---- */
 
 static void test_breakpoint(void **state)
 {
 	(void)state;
 	ask("Z0,40000100,4", "OK");
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), BRK);
-	ask("Z0,40000100,4", "OK"); /* once again is once */
+	ask("Z0,40000100,4", "OK"); /* inserting it again changes nothing */
 	ask("z0,40000100,4", "OK");
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), NOP);
 	ask("z0,40000100,4", "E01");
@@ -316,13 +374,13 @@ static void test_breakpoint(void **state)
 	ask("Z0,40000100", "E01");
 	ask("z0", "E01");
 
-	ask("Z0,40000100,4", "OK"); /* what the guest has put over it is the guest's */
+	ask("Z0,40000100,4", "OK"); /* the guest's own write over a breakpoint stays */
 	*instruction_at(RAM_AT + 0x100) = 0x12345678;
 	ask("z0,40000100,4", "OK");
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), 0x12345678);
 }
 
-/* Its page is another one now: the BRK is taken from where it was put. */
+/* The page was mapped elsewhere meanwhile: the BRK is removed where it was inserted. */
 static void test_breakpoint_of_moved_page(void **state)
 {
 	(void)state;
@@ -335,7 +393,7 @@ static void test_breakpoint_of_moved_page(void **state)
 	assert_int_equal(*instruction_at(RAM_AT + 0xe000), NOP);
 }
 
-static void test_most_breakpoints(void **state)
+static void test_max_breakpoints(void **state)
 {
 	char packet[32];
 
@@ -351,7 +409,7 @@ static void test_most_breakpoints(void **state)
 		assert_int_equal(ram.words[i], NOP);
 }
 
-/* Of the host's three two are for what lies in no memory. */
+/* Two of the three hardware breakpoints are used for addresses that are not in memory. */
 static void test_hardware_breakpoints(void **state)
 {
 	(void)state;
@@ -448,7 +506,7 @@ static void test_stop_at_breakpoint(void **state)
 	stop_at(2, 0x80000000, HSR_BREAKPOINT, 0);
 	tell();
 	hear("T05thread:3;");
-	/* The same BRK by another address. */
+	/* The same BRK at another virtual address. */
 	set_page_tables(0);
 	ram.entries[0xa000 / 8 + 1] = RAM_AT | 3;
 	ask("c", NULL);
@@ -472,7 +530,8 @@ static void test_stop_at_watchpoint(void **state)
 	tell();
 	hear("T05thread:1;watch:40000104;");
 	ask("c", NULL);
-	stop_at(0, 0x40000000, HSR_WATCHPOINT, 0x400000f0); /* a wide access */
+	/* A wide access may begin before the watched bytes. */
+	stop_at(0, 0x40000000, HSR_WATCHPOINT, 0x400000f0);
 	tell();
 	hear("T05thread:1;watch:40000104;");
 	ask("z2,40000104,2", "OK");
@@ -498,7 +557,7 @@ static void test_step(void **state)
 	assert_int_equal(cpus[1].debug.control, 0);
 	say("\x03");
 	hear("T02thread:2;");
-	say("\x03"); /* it stands still already */
+	say("\x03"); /* the guest is paused already */
 	assert_string_equal(answers, "");
 	ask("c40000000", "E01");
 	assert_true(run.paused);
@@ -539,7 +598,7 @@ static void test_actions(void **state)
 	assert_true(run.paused);
 }
 
-/* Any packet stops the guest: gdb sends none while it waits, but for another gdb. */
+/* Any packet pauses the guest: only a new gdb sends one while the old one would wait. */
 static void test_packet_while_guest_runs(void **state)
 {
 	(void)state;
@@ -581,12 +640,38 @@ static void test_own_brk(void **state)
 	check_delivery(0x00000005, HSR_BRK, 0x40001200, 0x004003c5);
 }
 
-/* The exception is what the step does. */
+static void test_own_brk_at_el2(void **state)
+{
+	static const uint64_t from[] = { 0x60000009, 0x60000000 };
+	static const uint64_t to[] = { 0x40002200, 0x40002400 };
+
+	(void)state;
+	set(0, VBAR_EL1, 0x40001000);
+	set(0, VBAR_EL1 | REGISTER_EL2, 0x40002000);
+	set(0, SCTLR_EL1 | REGISTER_EL2, 0x00800000);
+	set(0, HCR_EL2, HCR_TGE);
+	ask("Z0,40000100,4", "OK");
+	ask("c", NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		give_el2(from[i]);
+		stop_at(0, 0x40000300, HSR_BRK | 0x123, 0);
+		tell();
+		assert_string_equal(answers, "");
+		assert_int_equal(get(0, PC), to[i]);
+		assert_int_equal(get(0, PSTATE), 0x600003c9);
+		assert_int_equal(get(0, ELR_EL1 | REGISTER_EL2), 0x40000300);
+		assert_int_equal(get(0, SPSR_EL1 | REGISTER_EL2), from[i]);
+		assert_int_equal(get(0, ESR_EL1 | REGISTER_EL2), HSR_BRK | 0x123);
+	}
+	assert_int_equal(get(0, ESR_EL1), 0);
+}
+
+/* Taking the exception completes the step. */
 static void test_step_of_own_brk(void **state)
 {
 	(void)state;
 	set(0, VBAR_EL1, 0x40001000);
-	set(0, PSTATE, 0x200005); /* KVM's bit for steps is not the guest's */
+	set(0, PSTATE, 0x200005); /* PSTATE.SS is KVM's, and not shown as the guest's */
 	ask("s", NULL);
 	stop_at(0, 0x40000300, HSR_BRK, 0);
 	tell();
@@ -595,8 +680,8 @@ static void test_step_of_own_brk(void **state)
 	assert_int_equal(get(0, CORE_REGISTER(spsr[KVM_SPSR_EL1])), 5);
 }
 
-/* Two CPUs at once: gdb hears of one after the other, each of which stands where it will stop
- * again. */
+/* Two CPUs stop at once: gdb is told of one after the other; the second stops again when resumed.
+ */
 static void test_two_stops(void **state)
 {
 	(void)state;
@@ -639,7 +724,7 @@ static void test_threads(void **state)
 	ask("T", "E01");
 	ask("Hg3", "OK");
 	ask("qC", "QC3");
-	ask("Hg0", "OK"); /* any */
+	ask("Hg0", "OK"); /* any thread */
 	ask("qC", "QC3");
 	ask("Hc-1", "OK");
 	ask("qC", "QC3");
@@ -648,9 +733,9 @@ static void test_threads(void **state)
 	ask("H", "E01");
 }
 
-/* ---- documents ---- */
+/* ---- XML documents ---- */
 
-/* All of it, from parts of this size. */
+/* Reads a whole document in parts of this size. */
 static const char *read_document(const char *name, unsigned size)
 {
 	static char text[16384];
@@ -686,6 +771,10 @@ static void test_target(void **state)
 	for (const char *at = whole; (at = strstr(at, "<reg ")); at++)
 		registers++;
 	assert_int_equal(registers, 0x61);
+	assert_null(strstr(whole, "EL2"));
+	give_el2(0x3c9);
+	assert_non_null(strstr(read_document("features:read:target.xml", 0xffffff),
+			       "\"/><reg name=\"SP_EL2\" bitsize=\"64\" type=\"int\"/>"));
 	assert_non_null(strstr(whole, "<reg name=\"x30\" bitsize=\"64\" type=\"int\"/>"
 				      "<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/>"));
 	assert_non_null(strstr(whole, "<reg name=\"v31\" bitsize=\"128\" type=\"uint128\"/>"));
@@ -713,7 +802,7 @@ static void test_memory_map(void **state)
 			    "</memory-map>");
 }
 
-/* ---- ends, and new beginnings ---- */
+/* ---- ends, resets and new gdbs ---- */
 
 static void test_detach(void **state)
 {
@@ -726,7 +815,7 @@ static void test_detach(void **state)
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), NOP);
 	assert_false(run.paused || vcpus[0].frozen || vcpus[1].stepping);
 	assert_int_equal(cpus[1].debug.control, 0);
-	/* It is nobody's business any more how the guest fares. */
+	/* After detach nothing is sent any more. */
 	answers_size = 0;
 	gdb_finish(&gdb, 0);
 	assert_int_equal(answers_size, 0);
@@ -736,17 +825,17 @@ static void test_kill(void **state)
 {
 	(void)state;
 	say("$k#6b");
-	assert_int_equal(run_how_ended(&run), STOPPED);
+	assert_int_equal(run_how_ended(&run), ENDED_BY_USER);
 	assert_int_equal(run_status(&run), STATUS_ESCAPE);
 	set_up(NULL);
 	ask("vKill;1", "OK");
-	assert_int_equal(run_how_ended(&run), STOPPED);
+	assert_int_equal(run_how_ended(&run), ENDED_BY_USER);
 }
 
 static void test_end(void **state)
 {
 	(void)state;
-	gdb_finish(&gdb, 3); /* gdb does not wait for it */
+	gdb_finish(&gdb, 3); /* gdb waits for no reply, so it is not told */
 	assert_string_equal(answers, "");
 	ask("c", NULL);
 	answers_size = 0;
@@ -754,7 +843,8 @@ static void test_end(void **state)
 	hear("W4c");
 }
 
-/* The guest's memory and CPUs are new: one point has no memory any more, one has some now. */
+/* After a reset memory and CPUs are new: one breakpoint is not in memory any more, another one now
+ * is. */
 static void test_reset(void **state)
 {
 	(void)state;
@@ -776,7 +866,7 @@ static void test_reset(void **state)
 	ask("z0,40000300,4", "OK");
 	assert_int_equal(*instruction_at(RAM_AT + 0x300), NOP);
 	ask("c", NULL);
-	run_end(&run, RESET, 0); /* by the guest itself: gdb waits on */
+	run_end(&run, RESET, 0); /* by the guest itself: gdb continues to wait */
 	start_guest();
 	assert_false(run.paused);
 	stop_at(0, 0x40000100, HSR_BRK, 0);
@@ -784,7 +874,7 @@ static void test_reset(void **state)
 	hear("T05thread:1;");
 }
 
-/* A reset that leaves more of them without memory than there are hardware breakpoints. */
+/* After a reset more breakpoints are not in memory than there are hardware breakpoints. */
 static void test_reset_with_too_many(void **state)
 {
 	(void)state;
@@ -827,43 +917,44 @@ static void test_monitor_help(void **state)
 
 /* ---- the line ---- */
 
-/* A socket's other end goes: the guest goes on, and the next gdb finds no trace of the last. */
+/* When a socket is closed, the guest is resumed, and nothing of that gdb is left for the next one.
+ */
 static void test_socket(void **state)
 {
 	(void)state;
 	attach("unix:/tmp/s", true);
-	assert_int_equal(gdb_fd(&gdb), LISTENER_FD);
-	gdb_input(&gdb);
-	assert_int_equal(gdb_fd(&gdb), LINE_FD);
+	assert_int_equal(gdb.input.fd, LISTENER_FD);
+	take_input();
+	assert_int_equal(gdb.input.fd, LINE_FD);
 	ask("QStartNoAckMode", "OK");
 	say("$Z0,40000100,4#d9$qRcmd,706879736963616c#00");
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), BRK);
 	is_gone = true;
-	gdb_input(&gdb);
-	assert_int_equal(gdb_fd(&gdb), LISTENER_FD);
+	take_input();
+	assert_int_equal(gdb.input.fd, LISTENER_FD);
 	assert_int_equal(*instruction_at(RAM_AT + 0x100), NOP);
 	assert_false(run.paused);
 
 	is_gone = false;
-	gdb_input(&gdb);
-	assert_false(run.paused); /* until it asks for something */
+	take_input();
+	assert_false(run.paused); /* not before its first packet */
 	typed = "+$qSupported#37$qC#b4";
 	answers_size = 0;
-	gdb_input(&gdb);
+	take_input();
 	assert_true(run.paused);
 	assert_int_equal(answers[0], '+');
 	assert_string_equal(answers + answers_size - 8, "+$QC1#c5");
 	assert_int_equal(gdb.view, VIEW_VIRTUAL);
 
-	/* It goes while an answer is under way. */
+	/* The socket is closed while a reply is being sent. */
 	is_gone = true;
 	say("$qC#b4");
-	gdb_input(&gdb);
-	assert_int_equal(gdb_fd(&gdb), LISTENER_FD);
+	take_input();
+	assert_int_equal(gdb.input.fd, LISTENER_FD);
 	assert_false(run.paused);
 }
 
-/* A serial port does not tell that: gdb was killed, and the next one begins. */
+/* On a serial port this is not noticed: gdb was killed, and a new one starts. */
 static void test_next_gdb(void **state)
 {
 	(void)state;
@@ -920,13 +1011,16 @@ int main(void)
 		TEST(all_registers),
 		TEST(one_register),
 		TEST(scalable_registers),
+		TEST(el2_registers),
+		TEST(el2_tables),
+		TEST(own_brk_at_el2),
 		TEST(missing_register),
 		TEST(memory),
-		TEST(most_memory),
+		TEST(max_memory),
 		TEST(page_tables),
 		TEST(breakpoint),
 		TEST(breakpoint_of_moved_page),
-		TEST(most_breakpoints),
+		TEST(max_breakpoints),
 		TEST(hardware_breakpoints),
 		TEST(watchpoints),
 		TEST(stop_at_breakpoint),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* vmm/inflate.c: what zlib packs in each of its ways comes out again; what is cut, or too long,
- * does not. */
+/* vmm/load/inflate.c: data that zlib has compressed in each of its ways is decompressed; truncated
+ * data, and too much of it, is refused. */
 #include "unit.h"
 
 #include "vmm/load/inflate.h"
@@ -9,11 +9,11 @@
 #include <string.h>
 #include <zlib.h>
 
-#define MOST 100000
+#define MAX_SIZE 100000
 
-static uint8_t plain[MOST], packed[2 * MOST], unpacked[MOST];
+static uint8_t plain[MAX_SIZE], packed[2 * MAX_SIZE], unpacked[MAX_SIZE];
 
-/* Raw DEFLATE; its size. */
+/* Compresses to raw DEFLATE, and returns the size. */
 static size_t pack(size_t size, int level, int strategy)
 {
 	z_stream stream = { .next_in = plain, .avail_in = (uInt)size };
@@ -26,7 +26,7 @@ static size_t pack(size_t size, int level, int strategy)
 	return stream.total_out;
 }
 
-/* The same numbers every time (xorshift32). */
+/* Deterministic random numbers (xorshift32). */
 static uint32_t next_number(void)
 {
 	static uint32_t state = 1;
@@ -37,7 +37,7 @@ static uint32_t next_number(void)
 	return state;
 }
 
-/* Letters in which `variety` of them are likely and repeats occur at all distances. */
+/* Text in which `variety` letters are frequent, with repeats at all distances. */
 static void fill(size_t size, unsigned variety)
 {
 	for (size_t i = 0; i < size; i++)
@@ -46,11 +46,11 @@ static void fill(size_t size, unsigned variety)
 					     : next_number() % variety);
 }
 
-static const size_t sizes[] = { 0, 1, 2, 300, 4000, MOST };
+static const size_t sizes[] = { 0, 1, 2, 300, 4000, MAX_SIZE };
 static const unsigned varieties[] = { 1, 2, 30, 256 };
 static const int strategies[] = { Z_DEFAULT_STRATEGY, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED };
 
-/* Calls `check` for each way to pack each of the inputs. */
+/* Calls `check` for each way to compress each input. */
 static void each(void (*check)(size_t size, size_t packed_size))
 {
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -88,7 +88,8 @@ static void check_cut(size_t size, size_t packed_size)
 	(void)size;
 	for (size_t length = 0; length < packed_size; length += step) {
 		size_t in = length, out = sizeof unpacked;
-		uint8_t *exact = malloc(length ? length : 1); /* a read behind it is told */
+		uint8_t *exact =
+			malloc(length ? length : 1); /* so that ASan finds a read behind its end */
 
 		memcpy(exact, packed, length);
 		assert_int_equal(inflate_all(exact, &in, unpacked, &out), INFLATE_CUT);
@@ -107,7 +108,8 @@ static void check_no_room(size_t size, size_t packed_size)
 {
 	for (size_t out, room = 0; room < size; room += size / 3 + 1) {
 		size_t in = packed_size;
-		uint8_t *exact = malloc(room ? room : 1); /* a write behind it is told */
+		uint8_t *exact =
+			malloc(room ? room : 1); /* so that ASan finds a write behind its end */
 
 		out = room;
 		assert_int_equal(inflate_all(packed, &in, exact, &out), INFLATE_NO_ROOM);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vmm/options.c: command lines, good and bad. */
+/* vmm/options.c: valid and invalid command lines. */
 #include "reports.h"
 
 #include "vmm/options.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MIB (1ull << 20)
-#define WORDS 8
+#define WORDS 10
 
 static int parse(struct options *options, const char *const *words)
 {
@@ -21,12 +21,17 @@ static int parse(struct options *options, const char *const *words)
 	return options_parse(options, argc, (char **)argv);
 }
 
-/* Each is refused in one line, which names the culprit. */
+/* Each is refused with one line that names the wrong argument. */
 static const struct {
 	const char *words[WORDS];
 	const char *culprit;
 } bad[] = {
 	{ { "--nonsense" }, "--nonsense" },
+	{ { "-n" }, "-n" },
+	{ { "--net=tap=t,ro" }, "ro is nothing" },
+	{ { "--net=tap=t,mac" }, "mac is nothing" },
+	{ { "--disk=f,mac=1" }, "mac=1 is nothing" },
+	{ { "--module" }, "--module" },
 	{ { "-x" }, "-x" },
 	{ { "--memoryx=64M" }, "--memoryx" },
 	{ { "--mem", "64M" }, "--mem" },
@@ -59,22 +64,41 @@ static const struct {
 	{ { "--gic", "4" }, "--gic 4" },
 	{ { "--gic=3x" }, "3x" },
 	{ { "--strict=yes" }, "--strict" },
+	{ { "-d" }, "-d" },
+	{ { "--disk=a,rw" }, "rw is nothing" },
+	{ { "--disk=a,ro=1" }, "ro=1 is nothing" },
+	{ { "--disk=a,serial" }, "serial is nothing" },
 	{ { "--trace=" }, "--trace" },
 	{ { "--trace=kvm,mmi" }, "kvm,mmi" },
 	{ { "--trace=kvmm" }, "kvmm" },
 	{ { "--trace=kvm," }, "kvm," },
 	{ { "--trace=,kvm" }, ",kvm" },
 	{ { "--trace=all: tell" }, "all: tell" },
-	{ { "--trace=KVM" }, "--trace=KVM: takes words of kvm,exit,mmio,irq,psci,all" },
-	{ { "--trace=tell what happens" }, "--trace" },
+	{ { "--trace=KVM" }, "--trace=KVM: takes words of kvm,exit,mmio,irq,psci,virtio,all" },
+	{ { "--trace=trace what happens" }, "--trace" },
 	{ { "--trace", "one", "two" }, "two" },
 	{ { "--trace-file" }, "--trace-file" },
 	{ { "--trace-json=1" }, "--trace-json" },
 	{ { "--stats=table" }, "--stats=table: takes words of text,json" },
+	{ { "--watchdog=0" }, "--watchdog 0" },
+	{ { "--on-failure=on" }, "off,reboot,restart" },
+	{ { "--grace=x" }, "--grace x" },
 	{ { "--uart=slow" }, "--uart=slow: takes words of fast,plain" },
 	{ { "--uart=" }, "--uart" },
 	{ { "--uart=fas" }, "--uart=fas" },
 	{ { "--uart=fast|plain" }, "--uart" },
+	{ { "--console" }, "--console: lacks its value, virtio" },
+	{ { "--console=" }, "--console" },
+	{ { "--console=hvc0" }, "hvc0 is nothing that it takes" },
+	{ { "--console", "virtio,ro" }, "ro is nothing that it takes" },
+	{ { "--console=legacy" }, "--console legacy" },
+	{ { "--balloon=on" }, "on is nothing that it takes" },
+	{ { "--balloon=legacy,serial=1" }, "serial" },
+	{ { "--balloon=legacy," }, "--balloon legacy," },
+	{ { "--balloon", "one", "two" }, "two" },
+	{ { "-d" }, "-d" },
+	{ { "-d", "f,rw" }, "rw is nothing that it takes" },
+	{ { "-d", "f,serial" }, "serial is nothing that it takes" },
 	{ { "-hx" }, "-hx" },
 	{ { "one", "two" }, "two" },
 	{ { "--", "one", "--two" }, "--two" },
@@ -93,7 +117,7 @@ static void test_bad(void **state)
 	}
 }
 
-/* What is zero here is to have its default. */
+/* Fields that are zero here must have their defaults. */
 static const struct {
 	const char *words[WORDS];
 	struct options options;
@@ -126,6 +150,8 @@ static const struct {
 	{ { "--dtb=a", "--dump-dtb", "b" }, { .dtb = "a", .dump_dtb = "b" } },
 	{ { "--no-pmu", "--no-sve", "--no-pauth" },
 	  { .no_pmu = true, .no_sve = true, .no_pauth = true } },
+	{ { "--el2" }, { .el2 = EL2_VHE } },
+	{ { "--el2=e2h0" }, { .el2 = EL2_E2H0 } },
 	{ { "--gic=3", "--strict" }, { .gic = 3, .strict = true } },
 	{ { "--trace" }, { .trace = TRACE_ALL } },
 	{ { "--trace", "p" }, { .trace = TRACE_ALL, .payload = "p" } },
@@ -138,11 +164,19 @@ static const struct {
 	{ { "--stats" }, { .stats = FORM_TEXT } },
 	{ { "--stats=json", "p" }, { .stats = FORM_JSON, .payload = "p" } },
 	{ { "--stats=json,text" }, { .stats = FORM_JSON | FORM_TEXT } },
+	{ { "--grace", "60" }, { .grace = 60 } },
+	{ { "--watchdog=5" }, { .watchdog = 5 } },
+	{ { "--on-failure=restart" }, { .on_failure = FAILURE_RESTART } },
 	{ { "--uart=plain" }, { .uart = UART_PLAIN } },
 	{ { "--uart=plain", "--uart=fast" }, { .uart = UART_FAST } },
 	{ { "--uart" }, { .uart = UART_FAST } },
 	{ { "--", "--strict" }, { .payload = "--strict" } },
 	{ { "-" }, { .payload = "-" } },
+	{ { "--force" }, { .force = true } },
+	{ { "--on-reset" }, { .on_reset = RESET_RESUMES } },
+	{ { "a", "b", "--on-reset=boot" },
+	  { .payload = "a", .reset_payload = "b", .on_reset = RESET_BOOTS } },
+	{ { "--on-reset=boot", "a" }, { .payload = "a", .on_reset = RESET_BOOTS } },
 	{ { "--check" }, { .check = true } },
 	{ { "--probe" }, { .probe = true } },
 	{ { "--list" }, { .list = true } },
@@ -170,6 +204,9 @@ static void test_good(void **state)
 		assert_int_equal(parse(&got, good[i].words), STATUS_PASS);
 		assert_int_equal(reports, 0);
 		assert_same(got.payload, want->payload);
+		assert_same(got.reset_payload, want->reset_payload);
+		assert_int_equal(got.on_reset, want->on_reset);
+		assert_int_equal(got.force, want->force);
 		assert_string_equal(got.append, want->append ? want->append : "");
 		assert_same(got.status_token, want->status_token);
 		assert_same(got.stderr_path, want->stderr_path);
@@ -181,9 +218,13 @@ static void test_good(void **state)
 		assert_same(got.dtb, want->dtb);
 		assert_same(got.dump_dtb, want->dump_dtb);
 		assert_int_equal(got.no_pmu, want->no_pmu);
+		assert_int_equal(got.el2, want->el2);
 		assert_int_equal(got.no_sve, want->no_sve);
 		assert_int_equal(got.no_pauth, want->no_pauth);
 		assert_int_equal(got.strict, want->strict);
+		assert_int_equal(got.grace, want->grace ? want->grace : 10);
+		assert_int_equal(got.watchdog, want->watchdog);
+		assert_int_equal(got.on_failure, want->on_failure);
 		assert_int_equal(got.uart, want->uart);
 		assert_int_equal(got.check, want->check);
 		assert_int_equal(got.probe, want->probe);
@@ -197,7 +238,79 @@ static void test_good(void **state)
 	}
 }
 
-/* PID 1 needs the token even when what follows it is wrong. */
+static void test_no_grace(void **state)
+{
+	static const char *const words[] = { "--grace=0", NULL };
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words), STATUS_PASS);
+	assert_int_equal(options.grace, 0);
+}
+
+/* Of some kinds there is only one device, for which the last option counts. */
+static void test_kinds(void **state)
+{
+	static const char *const words[] = {
+		"-dfirst",	 "--console=virtio,legacy", "--balloon",
+		"--disk=second", "--console=virtio",	    "--balloon=legacy",
+		"-npacket=e",	 "--net=unix=/s,mac=1",	    NULL
+	};
+	static const struct device_option want[] = {
+		{ .kind = DEVICE_DISK, .file = "first" },
+		{ .kind = DEVICE_CONSOLE, .file = "virtio" },
+		{ .kind = DEVICE_BALLOON, .file = "legacy", .legacy = true },
+		{ .kind = DEVICE_DISK, .file = "second" },
+		{ .kind = DEVICE_NET, .file = "packet=e" },
+		{ .kind = DEVICE_NET, .file = "unix=/s,mac=1" },
+	};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words), STATUS_PASS);
+	assert_int_equal(options.device_count, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(options.devices[i].kind, want[i].kind);
+		assert_string_equal(options.devices[i].file, want[i].file);
+		assert_int_equal(options.devices[i].legacy, want[i].legacy);
+	}
+	assert_int_equal(options_devices(&options, DEVICE_DISK), 2);
+	assert_int_equal(options_devices(&options, DEVICE_BALLOON), 1);
+	assert_int_equal(options_devices(&options, DEVICE_NET), 2);
+	assert_string_equal(options.devices[5].mac, "1");
+}
+
+static void test_modules(void **state)
+{
+	static const char *const words[] = { "--module", "a.ko,x=1,2", "--module=b.ko", NULL };
+	char *many[MAX_MODULES + 3] = { "nestling" };
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words), STATUS_PASS);
+	assert_int_equal(options.module_count, 2);
+	assert_string_equal(options.modules[0], "a.ko,x=1,2");
+	assert_string_equal(options.modules[1], "b.ko");
+	for (unsigned i = 1; i < MAX_MODULES + 2; i++)
+		many[i] = "--module=m";
+	options_default(&options);
+	assert_int_equal(options_parse(&options, MAX_MODULES + 2, many), STATUS_USAGE);
+	assert_non_null(strstr(last_report, "there are 16 already"));
+}
+
+/* "fd=N" and "fd:N". */
+static void test_descriptor(void **state)
+{
+	(void)state;
+	assert_int_equal(options_descriptor("0"), 0);
+	assert_int_equal(options_descriptor("123"), 123);
+	assert_int_equal(options_descriptor(""), -1);
+	assert_int_equal(options_descriptor("3x"), -1);
+	assert_int_equal(options_descriptor("-1"), -1);
+	assert_int_equal(options_descriptor("99999999999"), -1);
+}
+
+/* PID 1 needs the token even if a later argument is wrong. */
 static void test_token_before_error(void **state)
 {
 	static const char *const words[] = { "--status-token", "t", "--nonsense", NULL };
@@ -208,12 +321,32 @@ static void test_token_before_error(void **state)
 	assert_string_equal(options.status_token, "t");
 }
 
+/* Devices are in the order of the command line, each with its own properties. */
+static void test_devices(void **state)
+{
+	static const char *const words[] = { "-d", "one,ro,serial=a b",
+					     "--disk=two,legacy,volatile", "-dthree", NULL };
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words), STATUS_PASS);
+	assert_int_equal(options.device_count, 3);
+	assert_string_equal(options.devices[0].file, "one,ro,serial=a b");
+	assert_string_equal(options.devices[0].serial, "a b");
+	assert_true(options.devices[0].read_only && !options.devices[0].legacy);
+	assert_string_equal(options.devices[1].file, "two,legacy,volatile");
+	assert_true(options.devices[1].is_volatile && options.devices[1].legacy);
+	assert_string_equal(options.devices[2].file, "three");
+	assert_null(options.devices[2].serial);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_token_before_error),
+		cmocka_unit_test(test_bad),	   cmocka_unit_test(test_good),
+		cmocka_unit_test(test_devices),	   cmocka_unit_test(test_no_grace),
+		cmocka_unit_test(test_kinds),	   cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_descriptor), cmocka_unit_test(test_token_before_error),
 	};
 
 	return RUN(tests);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vmm/walk.c through page tables of every granule, good and hostile. */
+/* vmm/machine/page_walk.c with page tables of every granule, valid and hostile. */
 #include "unit.h"
 
 #include "vmm/machine/page_walk.h"
@@ -19,10 +19,12 @@ void *memory_at(const struct guest_memory *of, gpa_t at, uint64_t length)
 	return offset > of->size || length > of->size - offset ? NULL : (char *)ram + offset;
 }
 
+static bool is_big_endian; /* tables */
+
 /* Entry `index` of the table at this offset of RAM. */
 static void entry(uint64_t table, unsigned index, uint64_t value)
 {
-	ram[table / 8 + index] = value;
+	ram[table / 8 + index] = is_big_endian ? __builtin_bswap64(value) : value;
 }
 
 #define TABLE_AT(offset) ((BASE + (offset)) | 3)
@@ -50,14 +52,14 @@ static void test_off(void **state)
 	assert_int_equal(walked(&regime, 0x40081234), 0x40081234);
 }
 
-/* 4 KiB pages, 39 bits: three levels, a block at each of the upper two, both halves. */
+/* 4 KiB pages, 39 bits: three levels, a block at each of the upper two, TTBR0 and TTBR1. */
 static void test_4k(void **state)
 {
 	struct translation regime = {
 		.sctlr = 1,
 		.tcr = 25 | 25 << 16 | 2ull << 30,
 		.ttbr0 = BASE,
-		.ttbr1 = (BASE + 0x1000) | 7ull << 48, /* an ASID */
+		.ttbr1 = (BASE + 0x1000) | 7ull << 48, /* with an ASID */
 	};
 
 	(void)state;
@@ -75,16 +77,31 @@ static void test_4k(void **state)
 	assert_int_equal(walked(&regime, 0), ~0ull);
 }
 
-/* 48 bits in four levels of 4 KiB, in three of 64 KiB, in four of 16 KiB. */
+/* SCTLR_EL1.EE: the same, with entries in the other byte order. */
+static void test_big_endian(void **state)
+{
+	struct translation regime = { .sctlr = 1 | 1 << 25, .tcr = 25, .ttbr0 = BASE };
+
+	(void)state;
+	is_big_endian = true;
+	entry(0, 1, TABLE_AT(0x1000));
+	entry(0x1000, 3, 0x40600000 | 1 | ATTRIBUTES);
+	is_big_endian = false;
+	assert_int_equal(walked(&regime, 0x40612345), 0x40612345);
+	assert_int_equal(walked(&regime, 0x40812345), ~0ull);
+}
+
+/* 48 bits in four levels of 4 KiB, in three of 64 KiB, in four of 16 KiB; 52 bits likewise. */
 static void test_granules(void **state)
 {
 	static const struct {
-		unsigned tg0, page, levels;
-	} rows[] = { { 0, 12, 4 }, { 1, 16, 3 }, { 2, 14, 4 } };
+		unsigned tsz, tg0, page, levels;
+	} rows[] = { { 16, 0, 12, 4 }, { 16, 1, 16, 3 }, { 16, 2, 14, 4 },
+		     { 12, 0, 12, 5 }, { 12, 1, 16, 3 }, { 12, 2, 14, 4 } };
 
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct translation regime = { .sctlr = 1,
-					      .tcr = 16 | rows[i].tg0 << 14,
+					      .tcr = rows[i].tsz | rows[i].tg0 << 14,
 					      .ttbr0 = BASE };
 		uint64_t page = 1ull << rows[i].page;
 		uint64_t address = 0;
@@ -105,7 +122,7 @@ static void test_granules(void **state)
 	}
 }
 
-/* Tables beyond RAM, a table that is its own next level, sizes that make no sense. */
+/* Tables outside RAM, a table that is its own next level, and invalid sizes. */
 static void test_hostile(void **state)
 {
 	struct translation regime = { .sctlr = 1, .tcr = 16, .ttbr0 = BASE + SIZE };
@@ -129,6 +146,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_off, empty),
 		cmocka_unit_test_setup(test_4k, empty),
+		cmocka_unit_test_setup(test_big_endian, empty),
 		cmocka_unit_test_setup(test_granules, empty),
 		cmocka_unit_test_setup(test_hostile, empty),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* devices/pl011.c as a driver sees it (Arm DDI 0183), and as the line at its other end does. */
+/* devices/pl011.c as seen by a driver (Arm DDI 0183), and by the other end of its line. */
 #include "unit.h"
 
 #include "devices/pl011.h"
@@ -36,14 +36,14 @@
 #define RXFE 0x10
 #define BUSY 0x08
 
-/* ---- the wires' other ends ---- */
+/* ---- the other ends of the wires ---- */
 
 static struct pl011 uart;
 static char sent[64];
 static size_t sent_size, line_takes;
 static bool line;
 static unsigned line_changes, idles, laters;
-static const char *waiting; /* at the other end of the line */
+static const char *waiting; /* pending input at the other end of the line */
 static uint64_t timer;
 
 static bool transmit(void *unused, const uint8_t *bytes, unsigned count)
@@ -64,7 +64,7 @@ static void receive(const char *text)
 	pl011_receive(&uart, symbols, count, *waiting != '\0');
 }
 
-static void empty(void *unused, unsigned room)
+static void request_input(void *unused, unsigned room)
 {
 	char text[64] = "";
 
@@ -79,7 +79,7 @@ static void empty(void *unused, unsigned room)
 	receive(text);
 }
 
-/* Input that waits. */
+/* Makes input pending at the other end of the line. */
 static void offer(const char *text)
 {
 	waiting = text;
@@ -111,10 +111,10 @@ static int power_on(void **state)
 {
 	(void)state;
 	uart = (struct pl011){
-		.irq = { .set = set_line, .controller = &uart, .number = 1 },
-		.timer = { .set = set_timer, .clock = &uart, .number = 2 },
+		.wires.irq = { .set = set_line, .controller = &uart, .number = 1 },
+		.wires.timer = { .set = set_timer, .clock = &uart, .number = 2 },
 		.transmit = transmit,
-		.empty = empty,
+		.request_input = request_input,
 		.idle = idle,
 		.clock = 24000000,
 	};
@@ -140,7 +140,7 @@ static void put(uint64_t offset, uint64_t value)
 
 /* ---- tests ---- */
 
-/* Table 3-1: reset value, and what reads back after all ones and after zero are written. */
+/* Table 3-1: the reset value, and the values read after all ones and after zero were written. */
 static const struct {
 	uint16_t offset, reset, ones, zero;
 } registers[] = {
@@ -157,8 +157,8 @@ static const struct {
 	{ MIS, 0, 0, 0 },
 	{ ICR, 0, 0, 0 },
 	{ 0x048, 0, 7, 0 },
-	{ 0x04c, 0, 0, 0 }, /* no register here */
-	{ 0x01c, 0, 0, 0 }, /* nor between two */
+	{ 0x04c, 0, 0, 0 }, /* no register behind the last */
+	{ 0x01c, 0, 0, 0 }, /* no register between two others */
 	{ 0xfdc, 0, 0, 0 },
 	{ 0xfe0, 0x11, 0x11, 0x11 },
 	{ 0xfe4, 0x10, 0x10, 0x10 },
@@ -185,7 +185,7 @@ static void test_registers(void **state)
 	}
 }
 
-/* Every size at every offset has an answer; 64 bits are two registers. */
+/* Accesses of every size at every offset have a defined result; 64 bits are two registers. */
 static void test_sizes(void **state)
 {
 	(void)state;
@@ -225,7 +225,7 @@ static void test_transmit_interrupt(void **state)
 	assert_int_equal(get(MIS), TX);
 	assert_true(line);
 	put(DR, 'y');
-	assert_int_equal(line_changes, 1); /* told once */
+	assert_int_equal(line_changes, 1); /* the level was reported once */
 	put(ICR, ~TX & 0x7ff);
 	assert_true(line);
 	put(ICR, TX);
@@ -237,7 +237,8 @@ static void test_transmit_interrupt(void **state)
 	assert_false(line);
 }
 
-/* A line that stalls shows as a full FIFO, and TX comes when it goes on. */
+/* While the line accepts nothing the FIFO reads as full; TX is raised when it accepts bytes again.
+ */
 static void test_stall(void **state)
 {
 	(void)state;
@@ -261,7 +262,7 @@ static void test_receive(void **state)
 	(void)state;
 	put(CR, ON);
 	receive("a");
-	assert_int_equal(get(FR), TXFE | RXFF); /* one byte is all, without FIFOs */
+	assert_int_equal(get(FR), TXFE | RXFF); /* without FIFOs one byte fills the receiver */
 	assert_int_equal(get(RIS), RX);
 	assert_int_equal(idles, 0);
 	assert_int_equal(get(DR), 'a');
@@ -273,8 +274,8 @@ static void test_receive(void **state)
 	assert_int_equal(laters, 0);
 }
 
-/* The guest listens: RX or RT is unmasked, and was so for a while. */
-static void listen(uint64_t interrupts)
+/* The guest takes input by interrupts: RX or RT is unmasked, and has been for 100 ms. */
+static void enable_input(uint64_t interrupts)
 {
 	put(IMSC, interrupts);
 	assert_int_equal(timer, 100000000);
@@ -285,32 +286,33 @@ static void test_room(void **state)
 {
 	(void)state;
 	assert_int_equal(pl011_room(&uart), 0);
-	listen(RX);
+	enable_input(RX);
 	assert_int_equal(pl011_room(&uart), 1);
 	put(LCR_H, FEN);
 	assert_int_equal(pl011_room(&uart), PL011_FIFO);
 	put(CR, ON | LBE);
-	assert_int_equal(pl011_room(&uart), 0); /* not connected */
+	assert_int_equal(pl011_room(&uart), 0); /* in loopback the line is not connected */
 	offer("a");
 	get(FR);
 	assert_int_equal(laters, 0);
 	put(CR, ON & ~0x200);
-	assert_int_equal(pl011_room(&uart), PL011_FIFO); /* RXE is off, and yet it receives */
+	assert_int_equal(pl011_room(&uart),
+			 PL011_FIFO); /* it receives even with RXE off, as QEMU's does */
 	assert_int_equal(laters, 1);
 	put(IMSC, TX);
 	assert_int_equal(pl011_room(&uart), 0);
 	put(IMSC, RT);
-	assert_int_equal(pl011_room(&uart), PL011_FIFO); /* at once: it has listened before */
+	assert_int_equal(pl011_room(&uart), PL011_FIFO); /* at once: it has taken input before */
 	assert_int_equal(laters, 2);
 	put(IMSC, 0);
 	put(LCR_H, 0); /* the port is closed */
 	put(IMSC, RT);
 	assert_int_equal(pl011_room(&uart), 0);
 	pl011_ops.reset(&uart);
-	listen(RT);
+	enable_input(RT);
 }
 
-/* Empties the FIFO, as drivers do; how many bytes that takes. */
+/* Reads until the FIFO is empty, as drivers do. Returns the number of bytes. */
 static unsigned drain(void)
 {
 	unsigned count = 0;
@@ -322,7 +324,7 @@ static unsigned drain(void)
 	return count;
 }
 
-/* One byte, as by Linux's earlycon. */
+/* Sends a byte as Linux's earlycon does. */
 static void put_as_earlycon(void)
 {
 	assert_int_equal(get(FR) & TXFF, 0);
@@ -331,7 +333,7 @@ static void put_as_earlycon(void)
 	sent_size = 0;
 }
 
-/* Linux opens the port: nothing is lost of what waits (amba-pl011.c, pl011_startup). */
+/* When Linux opens the port, no pending input is lost (amba-pl011.c, pl011_startup). */
 static void test_linux_opens(void **state)
 {
 	(void)state;
@@ -349,7 +351,7 @@ static void test_linux_opens(void **state)
 	assert_int_equal(drain(), 0);
 	put(IMSC, RT | RX);
 	assert_int_equal(drain(), 0);
-	put(IMSC, RT | RX | TX); /* to print does not put it off */
+	put(IMSC, RT | RX | TX); /* printing does not delay it */
 	assert_int_equal(timer, 100000000);
 	timer = 0;
 	put(IMSC, RT | RX);
@@ -363,12 +365,12 @@ static void test_linux_opens(void **state)
 	for (unsigned i = 0; i < 32; i++)
 		assert_int_equal(get(DR), "0123456789abcdefghijklmnopqrstuv"[i]);
 	assert_int_equal(laters, 1);
-	assert_int_equal(get(FR) & RXFE, RXFE); /* which ends the handler's loop */
+	assert_int_equal(get(FR) & RXFE, RXFE); /* ends the loop in the interrupt handler */
 	assert_int_equal(drain(), 4);
 	assert_int_equal(*waiting, '\0');
 }
 
-/* One that polls gets a byte by the fourth read in a row, and the next ones by the second. */
+/* A polling guest gets the first byte by the fourth read in a row, and others by the second. */
 static void test_poll(void **state)
 {
 	static const uint16_t looks[] = { FR, RIS, FR };
@@ -389,17 +391,18 @@ static void test_poll(void **state)
 	get(IMSC);
 	assert_int_equal(get(FR) & RXFE, 0);
 	assert_int_equal(get(DR), 'c');
-	put(LCR_H, FEN); /* another driver */
+	put(LCR_H, FEN); /* another driver sets up the UART */
 	for (unsigned i = 0; i < 100; i++)
 		put_as_earlycon();
 	put(ICR, 0);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(get(DR), 0); /* one that never asks */
+		assert_int_equal(get(DR), 0); /* a guest that reads DR without looking at FR */
 	assert_int_equal(get(DR), 'd');
 	assert_int_equal(*waiting, '\0');
 }
 
-/* One that has taken input sees a key between two lines that it prints; its output takes none. */
+/* A guest that has received by polling sees a key between two lines that it prints, but printing
+ * alone takes no input. */
 static void test_poll_between(void **state)
 {
 	(void)state;
@@ -419,7 +422,7 @@ static void test_poll_between(void **state)
 	assert_int_equal(get(DR), 'b');
 }
 
-/* To wait for room is not to look for input. */
+/* Waiting for room in the transmit FIFO is no poll for input. */
 static void test_poll_for_room(void **state)
 {
 	(void)state;
@@ -434,7 +437,7 @@ static void test_poll_for_room(void **state)
 	assert_int_equal(*waiting, 'a');
 }
 
-/* One that waits for RX in RIS gets as many as that takes. */
+/* A guest that polls RIS for RX gets as many bytes as raise RX. */
 static void test_poll_raw(void **state)
 {
 	(void)state;
@@ -446,7 +449,7 @@ static void test_poll_raw(void **state)
 	assert_int_equal(drain(), 16);
 }
 
-/* RX at each trigger level, by filling and by draining (3.3.9, 2.8.1). */
+/* RX at each trigger level, while the FIFO fills and while it is emptied (3.3.9, 2.8.1). */
 static void test_trigger(void **state)
 {
 	static const uint8_t triggers[] = { 4, 8, 16, 24, 28 };
@@ -481,7 +484,7 @@ static void test_order(void **state)
 	}
 }
 
-/* A byte below the trigger is announced when none has come for 32 bit times (2.8.4). */
+/* Bytes below the trigger level raise RT when none has arrived for 32 bit times (2.8.4). */
 static void test_timeout(void **state)
 {
 	(void)state;
@@ -489,7 +492,7 @@ static void test_timeout(void **state)
 	put(IBRD, 13);
 	put(FBRD, 1);
 	put(LCR_H, FEN); /* 115200 baud */
-	listen(RT);
+	enable_input(RT);
 	receive("ab");
 	assert_in_range(timer, 277000, 279000); /* 32 bits at 115200 baud, in ns */
 	assert_false(line);
@@ -497,10 +500,11 @@ static void test_timeout(void **state)
 	assert_int_equal(get(RIS), RT);
 	assert_true(line);
 	get(DR);
-	assert_int_equal(get(RIS), RT); /* until it is empty */
+	assert_int_equal(get(RIS), RT); /* RT stays until the FIFO is empty */
 	put(ICR, RT);
 	assert_false(line);
-	assert_in_range(timer, 277000, 279000); /* it comes again: its cause still stands */
+	assert_in_range(timer, 277000,
+			279000); /* RT will be raised again, because bytes are left */
 	pl011_ops.expire(&uart);
 	assert_true(line);
 	get(DR);
@@ -510,13 +514,13 @@ static void test_timeout(void **state)
 	assert_int_equal(get(RIS), 0);
 }
 
-/* With RT masked the timeout raises RX, and that stays until all is read. */
+/* With RT masked the timeout raises RX, which stays until all bytes are read. */
 static void test_receive_alone(void **state)
 {
 	(void)state;
 	put(CR, ON);
 	put(LCR_H, FEN);
-	listen(RX);
+	enable_input(RX);
 	receive("abc");
 	assert_false(line);
 	pl011_ops.expire(&uart);
@@ -528,7 +532,7 @@ static void test_receive_alone(void **state)
 	assert_false(line);
 	pl011_ops.expire(&uart);
 	assert_true(line);
-	put(IMSC, RX | RT); /* a driver that knows both gets what the manual says */
+	put(IMSC, RX | RT); /* with both unmasked it is as in the manual */
 	assert_int_equal(get(RIS), RT);
 	put(IMSC, RX);
 	get(DR);
@@ -537,7 +541,7 @@ static void test_receive_alone(void **state)
 	assert_int_equal(get(RIS), 0);
 }
 
-/* IBRD and FBRD count with the next write of LCR_H; a divisor of zero divides nothing. */
+/* IBRD and FBRD take effect with the next write of LCR_H; a divisor of zero causes no division. */
 static void test_divisor(void **state)
 {
 	(void)state;
@@ -551,7 +555,7 @@ static void test_divisor(void **state)
 	assert_int_equal(timer, 0);
 	put(LCR_H, FEN);
 	receive("x");
-	assert_in_range(timer, 1398000000, 1399000000); /* the slowest: 366 baud */
+	assert_in_range(timer, 1398000000, 1399000000); /* the largest divisor: 366 baud */
 }
 
 static void test_overrun(void **state)
@@ -562,13 +566,13 @@ static void test_overrun(void **state)
 	receive("b");
 	assert_int_equal(get(RIS), RX | OE);
 	assert_int_equal(get(RSR), 8);
-	assert_int_equal(get(DR), 0x800 | 'a'); /* what was there is valid */
+	assert_int_equal(get(DR), 0x800 | 'a'); /* the byte in the FIFO is valid */
 	assert_int_equal(get(RSR), 8);
 	put(RSR, 0xff);
 	assert_int_equal(get(RSR), 0);
 	receive("c");
-	assert_int_equal(get(DR), 'c'); /* a byte that had room ends it */
-	assert_int_equal(get(RIS), OE); /* errors drop by ICR alone */
+	assert_int_equal(get(DR), 'c'); /* a byte received without overrun clears DR's OE */
+	assert_int_equal(get(RIS), OE); /* error interrupts are cleared by ICR only */
 	put(ICR, OE);
 	assert_int_equal(get(RIS), 0);
 }
@@ -586,14 +590,14 @@ static void test_break(void **state)
 	assert_int_equal(get(RSR), 0);
 }
 
-/* Switching the FIFOs off empties them; switching them on keeps the byte that is there. */
+/* Switching the FIFOs off empties them; switching them on keeps a received byte. */
 static void test_fifo_enable(void **state)
 {
 	(void)state;
 	put(CR, ON);
 	put(LCR_H, FEN);
 	receive("0123456789");
-	put(LCR_H, FEN | 0x60); /* no switch */
+	put(LCR_H, FEN | 0x60); /* FEN does not change */
 	assert_int_equal(get(FR) & RXFE, 0);
 	put(LCR_H, 0);
 	assert_int_equal(get(FR), TXFE | RXFE);
@@ -602,7 +606,7 @@ static void test_fifo_enable(void **state)
 	receive("a");
 	assert_int_equal(get(RIS), RX);
 	put(LCR_H, FEN);
-	assert_int_equal(get(RIS), 0); /* below the trigger now */
+	assert_int_equal(get(RIS), 0); /* the level is below the trigger now */
 	receive("b");
 	assert_int_equal(get(DR), 'a');
 	assert_int_equal(get(DR), 'b');
@@ -613,7 +617,7 @@ static void test_loopback(void **state)
 	(void)state;
 	put(CR, ON | LBE);
 	put(LCR_H, FEN);
-	assert_int_equal(pl011_room(&uart), 0); /* nothing comes in by the line */
+	assert_int_equal(pl011_room(&uart), 0); /* nothing is received from the line */
 	put(DR, 'l');
 	assert_int_equal(sent_size, 0);
 	assert_int_equal(get(RIS), TX);
@@ -621,11 +625,12 @@ static void test_loopback(void **state)
 	put(LCR_H, FEN | 1); /* break */
 	assert_int_equal(get(DR), 0x500);
 	put(CR, (ON | LBE) & ~0x200);
-	put(DR, 'm'); /* nobody receives */
+	put(DR, 'm'); /* the receiver is off */
 	assert_int_equal(get(FR), TXFE | RXFE);
 }
 
-/* The receiver's room is the transmitter's: a driver that waits while TXFF is set loses nothing. */
+/* In loopback a full receive FIFO holds up the transmit FIFO: a driver that heeds TXFF loses
+ * nothing. */
 static void test_loopback_room(void **state)
 {
 	unsigned in = 0, out = 0;
@@ -643,18 +648,18 @@ static void test_loopback_room(void **state)
 	assert_int_equal(get(FR), TXFE | RXFE);
 	assert_int_equal(get(RIS) & OE, 0);
 	assert_int_equal(sent_size, 0);
-	put(LCR_H, 0); /* one byte each without FIFOs */
+	put(LCR_H, 0); /* without FIFOs there is room for one byte each */
 	put(DR, 'a');
 	assert_int_equal(get(FR), TXFE | RXFF);
 	put(DR, 'b');
 	assert_int_equal(get(FR), TXFF | BUSY | RXFF);
-	put(DR, 'c'); /* nobody asked for room */
+	put(DR, 'c'); /* sent although TXFF is set */
 	assert_int_equal(get(DR), 'a');
 	assert_int_equal(get(DR), 'b');
 	assert_int_equal(get(FR), TXFE | RXFE);
 }
 
-/* TX follows the level of the transmit FIFO; what is in it when the loop opens goes out. */
+/* TX follows the level of the transmit FIFO; its bytes are sent when loopback is switched off. */
 static void test_loopback_levels(void **state)
 {
 	(void)state;
@@ -672,7 +677,7 @@ static void test_loopback_levels(void **state)
 	put(DR, 'y');
 	get(DR);
 	assert_int_equal(get(RIS) & TX, TX);
-	put(LCR_H, FEN | 1); /* a break waits behind them */
+	put(LCR_H, FEN | 1); /* a break */
 	put(CR, ON);
 	assert_int_equal(sent_size, 16);
 	assert_memory_equal(sent, "ijklmnopqrstuvxy", 16);
@@ -686,7 +691,7 @@ static void test_loopback_levels(void **state)
 	assert_int_equal(get(RIS) & (RX | TX), TX);
 }
 
-/* Modem outputs to inputs: RTS to CTS, DTR to DSR, OUT1 to DCD, OUT2 to RI (3.3.8). */
+/* In loopback RTS is connected to CTS, DTR to DSR, OUT1 to DCD, OUT2 to RI (3.3.8). */
 static void test_modem(void **state)
 {
 	static const struct {
@@ -698,7 +703,8 @@ static void test_modem(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		power_on(state);
 		put(CR, ON | rows[i].output);
-		assert_int_equal(get(FR), TXFE | RXFE); /* nothing is connected */
+		assert_int_equal(get(FR),
+				 TXFE | RXFE); /* without loopback no modem line is connected */
 		assert_int_equal(get(RIS), 0);
 		put(CR, ON | LBE | rows[i].output);
 		assert_int_equal(get(FR), TXFE | RXFE | rows[i].flag);
@@ -710,56 +716,56 @@ static void test_modem(void **state)
 	}
 }
 
-/* Lowering the trigger level below what waits raises RX at once. */
+/* Lowering the trigger level to the number of received bytes raises RX at once. */
 static void test_trigger_moves(void **state)
 {
 	(void)state;
 	put(CR, ON);
 	put(LCR_H, FEN);
 	receive("01234567");
-	assert_int_equal(get(RIS), 0); /* 16 to go */
+	assert_int_equal(get(RIS), 0); /* the trigger is at 16 */
 	put(IFLS, 0);
 	assert_int_equal(get(RIS), RX);
 	put(ICR, RX);
 	assert_int_equal(get(RIS), 0);
 	receive("8");
-	assert_int_equal(get(RIS), RX); /* its cause still stands */
+	assert_int_equal(get(RIS), RX); /* the level is still reached */
 }
 
-/* ---- shortcuts ---- */
+/* ---- fast path ---- */
 
 static uint32_t page[1024];
-static unsigned words_shown, unposts;
+static unsigned words_changed, coalescing_stops;
 
-static void shown(void *unused, const uint32_t *word)
+static void page_changed(void *unused, const uint32_t *word)
 {
 	(void)unused;
 	assert_in_range(word - page, 0, 1023);
-	words_shown++;
+	words_changed++;
 }
 
-static void hide(void *unused)
+static void remove_page(void *unused)
 {
 	(void)unused;
-	assert_false(pl011_is_still(&uart));
-	pl011_show(&uart, NULL);
+	assert_false(pl011_reads_have_no_side_effects(&uart));
+	pl011_set_shadow_page(&uart, NULL);
 }
 
-static void unpost(void *unused)
+static void stop_coalescing(void *unused)
 {
 	(void)unused;
-	assert_false(pl011_sends_unseen(&uart));
-	uart.posted = false;
-	unposts++;
+	assert_false(pl011_tx_state_is_constant(&uart));
+	uart.coalesced = false;
+	coalescing_stops++;
 }
 
 static void connect(void)
 {
 	memset(page, 0, sizeof page);
-	uart.shown = shown;
-	uart.hide = hide;
-	uart.unpost = unpost;
-	words_shown = unposts = 0;
+	uart.page_changed = page_changed;
+	uart.remove_page = remove_page;
+	uart.stop_coalescing = stop_coalescing;
+	words_changed = coalescing_stops = 0;
 }
 
 static uint32_t seed;
@@ -770,7 +776,7 @@ static uint32_t random_below(uint32_t limit)
 	return (seed >> 16) % limit;
 }
 
-/* What guest and line can do, at random. */
+/* A random access of the guest, or event on the line. */
 static void do_something(void)
 {
 	static const uint16_t offsets[] = { DR, RSR, FR, 0x020, IBRD, FBRD, LCR_H,
@@ -807,7 +813,8 @@ static void do_something(void)
 	}
 }
 
-/* As long as there is a page it shows what reads give; and they change nothing. */
+/* While there is a shadow page, it has the values that reads return, and reads have no side
+ * effects. */
 static void test_page(void **state)
 {
 	unsigned checks = 0;
@@ -817,8 +824,8 @@ static void test_page(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		struct pl011 before;
 
-		if (!uart.page && pl011_is_still(&uart))
-			pl011_show(&uart, page);
+		if (!uart.page && pl011_reads_have_no_side_effects(&uart))
+			pl011_set_shadow_page(&uart, page);
 		do_something();
 		if (!uart.page)
 			continue;
@@ -829,11 +836,11 @@ static void test_page(void **state)
 		checks++;
 	}
 	assert_in_range(checks, 2000, 18000);
-	assert_in_range(words_shown, 2000, 20000 * 27);
+	assert_in_range(words_changed, 2000, 20000 * 27);
 }
 
-/* As long as bytes may be posted, one that is sent changes nothing that can be seen. */
-static void test_posted(void **state)
+/* While bytes may be coalesced, sending one changes nothing that the guest can see. */
+static void test_coalesced(void **state)
 {
 	unsigned checks = 0;
 
@@ -842,9 +849,9 @@ static void test_posted(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		struct pl011 before;
 
-		uart.posted = pl011_sends_unseen(&uart);
+		uart.coalesced = pl011_tx_state_is_constant(&uart);
 		do_something();
-		if (!uart.posted)
+		if (!uart.coalesced)
 			continue;
 		before = uart;
 		sent_size = 0;
@@ -858,18 +865,18 @@ static void test_posted(void **state)
 		checks++;
 	}
 	assert_in_range(checks, 2000, 18000);
-	assert_in_range(unposts, 100, 10000);
+	assert_in_range(coalescing_stops, 100, 10000);
 }
 
-/* Bytes that were under way when that ended are sent as if they came now. */
+/* Bytes that were in the ring when coalescing ended are still sent. */
 static void test_late(void **state)
 {
 	(void)state;
 	connect();
 	put(DR, 'a');
-	uart.posted = true;
+	uart.coalesced = true;
 	put(CR, ON | LBE);
-	assert_int_equal(unposts, 1);
+	assert_int_equal(coalescing_stops, 1);
 	put(LCR_H, FEN);
 	pl011_send(&uart, (const uint8_t *)"xyz", 3);
 	assert_int_equal(sent_size, 1);
@@ -895,7 +902,7 @@ int main(void)
 		TEST(test_break),	  TEST(test_fifo_enable),
 		TEST(test_loopback),	  TEST(test_modem),
 		TEST(test_trigger_moves), TEST(test_page),
-		TEST(test_posted),	  TEST(test_late),
+		TEST(test_coalesced),	  TEST(test_late),
 	};
 
 	return RUN(tests);

@@ -39,8 +39,8 @@ static int power_on(void **state)
 {
 	(void)state;
 	rtc = (struct pl031){
-		.irq = { .set = set_line },
-		.timer = { .set = set_timer },
+		.wires.irq = { .set = set_line },
+		.wires.timer = { .set = set_timer },
 		.seconds = seconds,
 	};
 	time_of_day = 1767225600; /* 2026 */
@@ -80,7 +80,7 @@ static void test_time(void **state)
 	assert_int_equal(get(DR), 1767225600);
 	assert_int_equal(get(CR), 1);
 	put(DR, 5); /* read-only */
-	put(CR, 0); /* cannot be stopped */
+	put(CR, 0); /* the clock cannot be stopped */
 	assert_int_equal(get(CR), 1);
 	time_of_day++;
 	assert_int_equal(get(DR), 1767225601);
@@ -97,7 +97,7 @@ static void test_alarm(void **state)
 {
 	(void)state;
 	put(LR, 0xfffffffe);
-	put(MR, 1); /* around 2^32 */
+	put(MR, 1); /* behind the counter's wrap at 2^32 */
 	assert_int_equal(timer, 3 * S);
 	put(IMSC, 1);
 	time_of_day += 2;
@@ -115,7 +115,7 @@ static void test_alarm(void **state)
 	assert_false(line);
 	put(IMSC, 0xff);
 	assert_int_equal(get(IMSC), 1);
-	put(ICR, 2); /* not this bit */
+	put(ICR, 2); /* only bit 0 clears */
 	assert_true(line);
 	put(ICR, 1);
 	assert_false(line);
@@ -132,12 +132,12 @@ static void test_alarm(void **state)
 	assert_int_equal(timer, 0xffffffff * S);
 }
 
-/* Whoever sets the host's clock: the alarm is due when that says so, and only then. */
+/* When the host's clock is set, a pending alarm follows it. */
 static void test_clock_is_set(void **state)
 {
 	(void)state;
 	put(IMSC, 1);
-	pl031_ops.day_set(&rtc); /* no alarm was asked for */
+	pl031_ops.day_set(&rtc); /* no alarm is pending */
 	time_of_day += 100000;
 	pl031_ops.day_set(&rtc);
 	assert_false(line);
@@ -154,12 +154,12 @@ static void test_clock_is_set(void **state)
 	pl031_ops.day_set(&rtc);
 	assert_true(line);
 	put(ICR, 1);
-	/* Once. */
+	/* The alarm raises the interrupt once. */
 	pl031_ops.day_set(&rtc);
 	time_of_day += 10;
 	pl031_ops.day_set(&rtc);
 	assert_false(line);
-	/* Before the match again, which then comes again. */
+	/* The clock is set back before the match, which then occurs again. */
 	time_of_day -= 1000;
 	pl031_ops.day_set(&rtc);
 	assert_false(line);
@@ -168,12 +168,12 @@ static void test_clock_is_set(void **state)
 	pl031_ops.expire(&rtc);
 	assert_true(line);
 	put(ICR, 1);
-	/* One that had passed when it was asked for. */
+	/* A match that had passed when MR was written. */
 	put(MR, get(DR) - 10);
 	time_of_day += 100;
 	pl031_ops.day_set(&rtc);
 	assert_false(line);
-	/* At this very second, cleared, and again. */
+	/* A match in the current second, cleared, and written again. */
 	put(MR, get(DR));
 	assert_true(line);
 	put(ICR, 1);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pretended guest for the debugger: CPUs that are a list of registers, RAM that is an array, and
- * a line that is a string. Used by the unit test of gdb and its fuzz target, which link the
- * debugger's own files.
+ * A fake guest for the debugger: CPUs are lists of registers, RAM is an array, and the line is a
+ * string. Used by gdb's unit test and fuzz target, which link the debugger's own files.
  */
 #ifndef TESTS_PRETEND_H
 #define TESTS_PRETEND_H
@@ -13,15 +12,18 @@
 #include "vmm/debug/gdb.h"
 #include "vmm/debug/stats.h"
 #include "vmm/debug/trace.h"
-#include "vmm/host/event_loop.h"
+#include "vmm/machine/memory.h"
+#include "vmm/machine/serve.h"
+#include "vmm/wake.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* What neither a guest nor a gdb can bring about. */
+/* Checks what must hold whatever guest and gdb do. */
 #define must(condition)                                                                            \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -31,7 +33,7 @@
 #define CPUS 3
 #define RAM_AT 0x40000000ull
 #define RAM 0x10000ul
-#define FIRST_FD 100 /* of the CPUs */
+#define FIRST_FD 100 /* descriptor of CPU 0 */
 #define LINE_FD 50
 #define LISTENER_FD 60
 
@@ -43,7 +45,11 @@ static union {
 	uint64_t entries[RAM / 8]; /* of page tables */
 } ram;
 
+static uint64_t dirty; /* a bit for each page that was written */
+
 static const struct guest_memory memory = {
+	.dirty = &dirty,
+	.dirty_page = 4096,
 	.base = { RAM_AT },
 	.size = RAM,
 	.host = ram.bytes,
@@ -63,20 +69,20 @@ static uint32_t *instruction_at(uint64_t physical)
 
 /* ---- registers ---- */
 
-#define MOST_REGISTERS 128
+#define MAX_REGISTERS 128
 
 static struct {
-	uint64_t ids[MOST_REGISTERS];
-	uint8_t values[MOST_REGISTERS][256];
+	uint64_t ids[MAX_REGISTERS];
+	uint8_t values[MAX_REGISTERS][256];
 	unsigned count;
 	struct kvm_guest_debug debug;
 	uint32_t power; /* KVM_MP_STATE_* */
 } cpus[CPUS];
 
-static bool has_sve;		    /* then a vector register is the beginning of a scalable one */
-static uint64_t read_only, missing; /* registers that cannot be set; that are not there */
+static bool has_sve;		    /* vector registers are then parts of scalable ones */
+static uint64_t read_only, missing; /* a register that cannot be set; one that does not exist */
 
-/* What KVM would take this for on this CPU. */
+/* Does KVM have this register? */
 static bool is_register(uint64_t id)
 {
 	uint64_t number = id & ~KVM_REG_SIZE_MASK & ~KVM_REG_ARM_COPROC_MASK;
@@ -107,7 +113,7 @@ static uint8_t *value_of(unsigned cpu, uint64_t id)
 	while (i < cpus[cpu].count && cpus[cpu].ids[i] != id)
 		i++;
 	if (i == cpus[cpu].count) {
-		must(i < MOST_REGISTERS);
+		must(i < MAX_REGISTERS);
 		cpus[cpu].ids[cpus[cpu].count++] = id;
 	}
 	return cpus[cpu].values[i];
@@ -192,12 +198,12 @@ static struct run run;
 
 bool run_pause_asked(const struct run *of)
 {
-	return of->gate & PAUSED;
+	return of->entry_gate & PAUSED;
 }
 
 void run_ask_pause(struct run *of)
 {
-	of->gate |= PAUSED;
+	of->entry_gate |= PAUSED;
 }
 
 void run_pause(struct run *of)
@@ -208,7 +214,7 @@ void run_pause(struct run *of)
 
 void run_resume(struct run *of)
 {
-	of->gate &= ~(uint32_t)PAUSED;
+	of->entry_gate &= ~(uint32_t)PAUSED;
 	of->paused = false;
 }
 
@@ -222,13 +228,13 @@ void run_end(struct run *of, enum end end, int status)
 /* ---- the line ---- */
 
 static struct gdb gdb;
-static char answers[32768]; /* what gdb has been sent */
+static char answers[32768]; /* sent to gdb */
 static size_t answers_size;
-static bool is_gone;	  /* whoever was at the line's other end */
-static const char *typed; /* what read finds there */
-static long open_result;  /* of the line itself */
+static bool is_gone;	  /* the line's other end is closed */
+static const char *typed; /* what the next read returns */
+static long open_result;  /* of opening the line */
 
-/* Takes no more than a few bytes at a time. */
+/* Writes at most 100 bytes at a time. */
 static long write_line(long fd, const void *data, size_t size)
 {
 	must(fd == LINE_FD);
@@ -243,7 +249,7 @@ static long write_line(long fd, const void *data, size_t size)
 	return (long)size;
 }
 
-/* One thread, and nothing waits. */
+/* There is one thread, so a lock is never taken twice. */
 void lock_acquire(struct lock *lock)
 {
 	must(lock->state++ == 0);
@@ -254,21 +260,35 @@ void lock_release(struct lock *lock)
 	must(lock->state-- == 1);
 }
 
-void loop_wake(int wake)
+void wake_loop(int wake)
 {
 	(void)wake;
 	abort();
 }
 
-void run_hold(struct run *held, uint32_t by)
+static void hold_nothing(void *held, uint32_t by, bool on)
 {
 	(void)held, (void)by;
-	abort();
+	must(!on);
 }
 
-void run_release(struct run *held, uint32_t by)
+void loop_add_source(struct loop *loop, struct loop_source *source)
 {
-	(void)held, (void)by;
+	must(loop == &run.loop && source == &gdb.input);
+}
+
+/* Does what the event loop does when there is input. */
+static inline void take_input(void)
+{
+	gdb.input.ready(gdb.input.context, POLLIN);
+}
+
+void serve_outlet(struct run *of, struct loop_source *source, struct outlet *outlet,
+		  struct outlet_room room)
+{
+	must(of == &run && source == &gdb.output);
+	room.hold = hold_nothing;
+	outlet->room = room;
 }
 
 int write_all(int fd, const void *data, size_t size)
@@ -302,7 +322,7 @@ long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_accept4:
 		return LINE_FD;
 	case SYS_ppoll:
-		return 1; /* the line takes what is sent */
+		return 1; /* the line is writable */
 	case SYS_close:
 	case SYS_ioctl:
 	case SYS_listen:
@@ -328,7 +348,7 @@ enum status status_of_error(int error)
 	return error == ENOMEM ? STATUS_HOST : STATUS_INTERNAL;
 }
 
-/* ---- all of it ---- */
+/* ---- starting ---- */
 
 static unsigned traced, statistics;
 
@@ -343,7 +363,9 @@ void stats_report(const struct console *console, unsigned form)
 	statistics += form == FORM_TEXT;
 }
 
-/* What the guest is before its first instruction: RAM of NOPs, and all CPUs at its beginning. */
+/* Sets the guest's state before its first instruction: RAM is full of NOPs, and all CPUs are at its
+ * start.
+ */
 static void start_guest(void)
 {
 	for (unsigned i = 0; i < RAM / 4; i++)
@@ -361,14 +383,14 @@ static void start_guest(void)
 		set(i, PSTATE, 0x3c5);
 	}
 	run.end = RUNNING;
-	run.gate = 0;
+	run.entry_gate = 0;
 	run.paused = false;
 	gdb_start(&gdb);
 	if (run.starts_paused)
 		run_pause(&run);
 }
 
-/* A guest, and a gdb whose line is this. */
+/* Starts a guest with a gdb on this line. */
 static void attach(const char *line, bool holds)
 {
 	static const struct vm vm;
@@ -387,7 +409,7 @@ static void attach(const char *line, bool holds)
 	start_guest();
 }
 
-/* The kernel ends this CPU's KVM_RUN with this syndrome; the event loop hears of it. */
+/* A debug exit of a CPU, with this syndrome, which requests a pause. */
 static void stop_at(unsigned cpu, uint64_t pc, uint32_t syndrome, uint64_t far)
 {
 	set(cpu, PC, pc);
@@ -401,7 +423,7 @@ static void tell(void)
 	answers_size = 0;
 	answers[0] = '\0';
 	if (run_pause_asked(&run) && !run.paused)
-		gdb_stopped(&gdb);
+		run.on_paused(run.debugger);
 }
 
 #endif

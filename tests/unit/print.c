@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* crt/print.c against the machine's libc, and its writing against a kernel that does it by halves.
+/* crt/print.c compared with this machine's libc, and its writing with a kernel that writes in
+ * parts.
  */
 #include "unit.h"
 
@@ -14,7 +15,7 @@ int crt_snprintf(char *buffer, size_t size, const char *format, ...);
 int crt_dprintf(int fd, const char *format, ...);
 int write_all(int fd, const void *data, size_t size);
 
-/* A kernel whose writes are short, interrupted and refused in turn. */
+/* A kernel whose writes are short, interrupted or fail with EAGAIN, in turn. */
 static char written[4096];
 static size_t written_size;
 static unsigned writes, polls;
@@ -55,8 +56,8 @@ static int reset(void **state)
 	return 0;
 }
 
-/* The same to both, with buffers of every size up to what is needed: text, result, what lies
- * behind. */
+/* Calls both with buffers of every size up to what is needed, and compares text, result and the
+ * bytes behind the text. */
 #define SAME(...)                                                                                  \
 	do {                                                                                       \
 		int length_ = snprintf(NULL, 0, __VA_ARGS__);                                      \
@@ -119,7 +120,7 @@ static void test_write_all(void **state)
 	assert_int_equal(crt_dprintf(1, "<%s> %d\n", text, 42), (int)strlen(expected));
 	assert_int_equal(written_size, strlen(expected));
 	assert_memory_equal(written, expected, written_size);
-	assert_int_equal(polls, (writes + 1) / 3); /* waited for room, never spun */
+	assert_int_equal(polls, (writes + 1) / 3); /* it polled for room once for each EAGAIN */
 }
 
 static void test_write_error(void **state)
@@ -131,7 +132,7 @@ static void test_write_error(void **state)
 	assert_int_equal(write_all(1, "", 0), 0);
 }
 
-/* Every error that has a text starts with its own name. */
+/* Every error text starts with the error's name. */
 static void test_error_text(void **state)
 {
 	unsigned named = 0;

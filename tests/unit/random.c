@@ -52,7 +52,7 @@ static void test_does_not_wait(void **state)
 	assert_memory_equal(bytes, wanted, SIZE);
 }
 
-/* Never a part of what was asked for, nor the same twice, nor what guards the stack. */
+/* All bytes are set, differ between calls, and are not the stack guard. */
 static void test_without_the_kernel(void **state)
 {
 	static const long results[] = { -EINVAL, -ENOSYS, -EPERM, 0, SIZE - 1 };

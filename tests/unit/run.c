@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* vmm/machine/run.c with CPUs that are threads: who enters the guest when, and whose end counts. */
+/* vmm/machine/run.c with threads as vCPUs: when they enter the guest, and which end counts. */
 #include "reports.h"
 
 #include "vmm/host/clock.h"
-#include "vmm/host/event_loop.h"
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/exits.h"
+#include "vmm/machine/no_syndrome.h"
+#include "vmm/wake.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -60,16 +61,34 @@ int thread_start(uint32_t *id, void (*function)(void *), void *argument)
 	return 0;
 }
 
+static uint64_t now; /* nanoseconds */
+static unsigned waits;
+static void (*meanwhile)(void); /* called while someone waits with a limit; NULL: nothing */
+
+uint64_t clock_host_ns(void)
+{
+	return now;
+}
+
+void futex_wait_at_most(uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+	waits++;
+	if (meanwhile)
+		meanwhile();
+	if (*word == value)
+		now += nanoseconds;
+}
+
 const char *error_text(int error)
 {
 	return strerror(error);
 }
 
-/* ---- what else runs call ---- */
+/* ---- stubs ---- */
 
 static unsigned wakes;
 
-void loop_wake(int wake)
+void wake_loop(int wake)
 {
 	(void)wake;
 	__atomic_add_fetch(&wakes, 1, __ATOMIC_RELAXED);
@@ -89,13 +108,6 @@ bool clock_start(void)
 	return false;
 }
 
-long test_syscall6(long number, long a, long b, long c, long d, long e, long f)
-{
-	(void)number, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	fail_msg("no system call is made");
-	return 0;
-}
-
 void sandbox_filter(unsigned roles)
 {
 	(void)roles;
@@ -113,13 +125,25 @@ enum status status_of_error(int error)
 static struct vcpu vcpus[CPUS];
 static struct kvm_run kvm_runs[CPUS];
 static struct run run;
-static unsigned inside; /* CPUs that have entered the guest, or will without being kept from it */
+static unsigned inside; /* vCPUs that are in the guest or about to enter it */
 static bool too_early;
 static unsigned first_runs;
 
+static bool leaves_when_kicked;
+
 void vcpu_kick(struct vcpu *vcpu)
 {
-	(void)vcpu;
+	if (leaves_when_kicked)
+		vcpu->guest->running--;
+}
+
+static unsigned completed;
+
+void no_syndrome_complete(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->index, completed);
+	assert_int_equal(vcpu->guest->running, 0);
+	completed++;
 }
 
 void vcpu_accept_continue(void)
@@ -132,7 +156,7 @@ void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 	assert_int_equal(value, 0);
 }
 
-/* As long as it takes, nobody is in the guest: those that wrongly may have the time to be. */
+/* Checks for a while that no vCPU is in the guest, so that one that wrongly enters it is seen. */
 void run_first_entry(struct vcpu *vcpu)
 {
 	assert_ptr_equal(vcpu, vcpus);
@@ -158,7 +182,7 @@ static void make_run(unsigned cpus)
 
 /* ---- tests ---- */
 
-/* KVM's interrupt controller is there before a CPU is: after each start. */
+/* At each start, KVM's interrupt controller is mapped before other vCPUs enter the guest. */
 static void test_first_run(void **state)
 {
 	(void)state;
@@ -169,14 +193,14 @@ static void test_first_run(void **state)
 		futex_wait(&run.ready, i - 1);
 		run_end(&run, RESET, 0);
 		futex_wake_all(&run.end);
-		run_stop(&run);
+		run_finish(&run);
 		assert_false(too_early);
 		assert_int_equal(first_runs, i);
 		assert_int_equal(inside, 0);
 	}
 }
 
-/* Whichever comes first, the higher rank counts, and of one rank the first. */
+/* The highest rank counts, whichever end comes first; within a rank the first end. */
 static void test_ranks(void **state)
 {
 	static const struct {
@@ -190,12 +214,12 @@ static void test_ranks(void **state)
 		{ { RESET, ENDED }, { 0, 7 }, ENDED, 7 },
 		{ { ENDED, RESET }, { 7, 0 }, ENDED, 7 },
 		{ { ENDED, ENDED }, { 7, 8 }, ENDED, 7 },
-		{ { RESET, STOPPED }, { 0, 130 }, STOPPED, 130 },
-		{ { STOPPED, RESET }, { 130, 0 }, STOPPED, 130 },
-		{ { ENDED, STOPPED }, { 255, 143 }, STOPPED, 143 },
-		{ { STOPPED, ENDED }, { 143, 255 }, STOPPED, 143 },
-		{ { STOPPED, STOPPED }, { 130, 143 }, STOPPED, 130 },
-		{ { RESET, ENDED, STOPPED }, { 1, 0, 130 }, STOPPED, 130 },
+		{ { RESET, ENDED_BY_USER }, { 0, 130 }, ENDED_BY_USER, 130 },
+		{ { ENDED_BY_USER, RESET }, { 130, 0 }, ENDED_BY_USER, 130 },
+		{ { ENDED, ENDED_BY_USER }, { 255, 143 }, ENDED_BY_USER, 143 },
+		{ { ENDED_BY_USER, ENDED }, { 143, 255 }, ENDED_BY_USER, 143 },
+		{ { ENDED_BY_USER, ENDED_BY_USER }, { 130, 143 }, ENDED_BY_USER, 130 },
+		{ { RESET, ENDED, ENDED_BY_USER }, { 1, 0, 130 }, ENDED_BY_USER, 130 },
 		{ { RESET, RESET, ENDED }, { 1, 2, 0 }, ENDED, 0 },
 	};
 
@@ -206,36 +230,38 @@ static void test_ranks(void **state)
 			wakes = 0;
 			run_end(&run, rows[i].ends[j], rows[i].statuses[j]);
 			assert_false(run_goes_on(&run));
-			assert_true(run.gate & OVER);
+			assert_true(run.entry_gate & OVER);
 		}
 		assert_int_equal(run_how_ended(&run), rows[i].wanted);
 		assert_int_equal(run_status(&run), rows[i].status);
 	}
 }
 
-/* What has come between two runs, or before the first, is no reset's to take back. */
+/* An end that comes between two runs, or before the first, is not undone by the next start. */
 static void test_start(void **state)
 {
 	static const struct {
 		enum end before;
 		bool goes_on;
-	} rows[] = { { RUNNING, true }, { RESET, true }, { ENDED, false }, { STOPPED, false } };
+	} rows[] = {
+		{ RUNNING, true }, { RESET, true }, { ENDED, false }, { ENDED_BY_USER, false }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		make_run(0);
-		run.gate = HELD | OVER;
+		run.entry_gate = HELD | OVER;
 		if (rows[i].before)
 			run_end(&run, rows[i].before, 9);
 		run_start(&run);
 		assert_int_equal(run_goes_on(&run), rows[i].goes_on);
 		if (!rows[i].goes_on)
 			assert_int_equal(run_status(&run), 9);
-		assert_int_equal(run.gate, HELD); /* the console's: it stays as it was */
+		assert_int_equal(run.entry_gate, HELD); /* the console's bit outlasts the run */
 	}
 }
 
-/* A pause that is asked for when the run has ended: nobody would end it. */
+/* A pause that is requested when the run has ended must not hold a vCPU: nobody would resume it. */
 static void test_pause_at_the_end(void **state)
 {
 	(void)state;
@@ -246,6 +272,52 @@ static void test_pause_at_the_end(void **state)
 	assert_int_equal(vcpus[0].paused, 0);
 }
 
+static void notice_stop(void)
+{
+	for (unsigned i = 0; i < run.cpus; i++) {
+		vcpus[i].interrupted = true;
+		run.running--;
+	}
+}
+
+/* After SIGSTOP, vCPUs are waited for until all have noticed it, but not for ever. */
+static void test_pause_after_stop(void **state)
+{
+	(void)state;
+	make_run(CPUS);
+	run.running = CPUS;
+	waits = 0;
+	now = 0;
+	meanwhile = notice_stop;
+	completed = 0;
+	assert_true(run_pause_after_suspension(&run));
+	assert_int_equal(waits, 1);
+	assert_int_equal(now, 0);
+	make_run(CPUS);
+	run.running = CPUS;
+	meanwhile = NULL;
+	completed = 0;
+	leaves_when_kicked = true;
+	assert_false(run_pause_after_suspension(&run));
+	assert_int_equal(waits, 2); /* it waits for the remaining time at once */
+	assert_int_equal(now, 1000000000);
+	assert_true(run.paused);
+	leaves_when_kicked = false;
+}
+
+/* What needs all CPUs to be out of the guest is done once they are. */
+static void test_completes_in_pause(void **state)
+{
+	(void)state;
+	make_run(CPUS);
+	run.running = CPUS;
+	completed = 0;
+	leaves_when_kicked = true;
+	run_pause(&run);
+	leaves_when_kicked = false;
+	assert_int_equal(completed, CPUS);
+}
+
 static void *reset_often(void *argument)
 {
 	(void)argument;
@@ -254,7 +326,7 @@ static void *reset_often(void *argument)
 	return NULL;
 }
 
-/* A guest that resets itself on all CPUs, over and over, while somebody ends it. */
+/* A guest resets itself on all CPUs again and again, while the user ends it. */
 static void test_race(void **state)
 {
 	(void)state;
@@ -265,11 +337,11 @@ static void test_race(void **state)
 		assert_int_equal(pthread_create(&resetter, NULL, reset_often, NULL), 0);
 		for (unsigned j = 0; j < i; j++)
 			run_start(&run);
-		run_end(&run, STOPPED, STATUS_ESCAPE);
+		run_end(&run, ENDED_BY_USER, STATUS_ESCAPE);
 		for (unsigned j = 0; j < i; j++)
 			run_start(&run);
 		pthread_join(resetter, NULL);
-		assert_int_equal(run_how_ended(&run), STOPPED);
+		assert_int_equal(run_how_ended(&run), ENDED_BY_USER);
 		assert_int_equal(run_status(&run), STATUS_ESCAPE);
 	}
 }
@@ -277,9 +349,13 @@ static void test_race(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranks),	  cmocka_unit_test(test_start),
-		cmocka_unit_test(test_race),	  cmocka_unit_test(test_pause_at_the_end),
-		cmocka_unit_test(test_first_run), /* its threads are there until the end */
+		cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_start),
+		cmocka_unit_test(test_race),
+		cmocka_unit_test(test_pause_at_the_end),
+		cmocka_unit_test(test_pause_after_stop),
+		cmocka_unit_test(test_completes_in_pause),
+		cmocka_unit_test(test_first_run), /* first, because its threads remain */
 	};
 
 	return RUN(tests);

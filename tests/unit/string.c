@@ -10,9 +10,9 @@ void *crt_memmove(void *to, const void *from, size_t size);
 void *crt_memset(void *to, int byte, size_t size);
 int crt_memcmp(const void *left, const void *right, size_t size);
 void *crt_memchr(const void *memory, int byte, size_t size);
-size_t crt_strnlen(const char *string, size_t most);
+size_t crt_strnlen(const char *string, size_t max);
 size_t crt_strlen(const char *string);
-int crt_strncmp(const char *left, const char *right, size_t most);
+int crt_strncmp(const char *left, const char *right, size_t max);
 int crt_strcmp(const char *left, const char *right);
 char *crt_strchr(const char *string, int character);
 char *crt_strrchr(const char *string, int character);
@@ -91,9 +91,9 @@ static void test_compare(void **state)
 			assert_int_equal(sign(crt_strcmp(l, r)), sign(strcmp(l, r)));
 			assert_int_equal(sign(crt_memcmp(l, r, common)),
 					 sign(memcmp(l, r, common)));
-			for (size_t most = 0; most < 5; most++)
-				assert_int_equal(sign(crt_strncmp(l, r, most)),
-						 sign(strncmp(l, r, most)));
+			for (size_t max = 0; max < 5; max++)
+				assert_int_equal(sign(crt_strncmp(l, r, max)),
+						 sign(strncmp(l, r, max)));
 		}
 }
 
@@ -103,8 +103,8 @@ static void test_find(void **state)
 
 	(void)state;
 	assert_int_equal(crt_strlen(text), strlen(text));
-	for (size_t most = 0; most <= sizeof text; most++)
-		assert_int_equal(crt_strnlen(text, most), strnlen(text, most));
+	for (size_t max = 0; max <= sizeof text; max++)
+		assert_int_equal(crt_strnlen(text, max), strnlen(text, max));
 	for (int c = -1; c < 256; c++) {
 		assert_ptr_equal(crt_strchr(text, c), strchr(text, c));
 		assert_ptr_equal(crt_strrchr(text, c), strrchr(text, c));

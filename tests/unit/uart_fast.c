@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * vmm/uart_fast.c around the real PL011, in front of a KVM that answers from the page and collects
- * in the ring as the kernel does (virt/kvm/coalesced_mmio.c): a guest with shortcuts and one
- * without read and print the same.
+ * vmm/machine/uart_fast.c with the real PL011 and a fake KVM, which answers reads from the shadow
+ * page and coalesces writes as the kernel does (virt/kvm/coalesced_mmio.c): a guest with the fast
+ * path reads and prints the same as one without.
  */
 #include "unit.h"
 
-#include "vmm/host/event_loop.h"
+#include "vmm/host/clock.h"
 #include "vmm/machine/map.h"
 #include "vmm/machine/uart_fast.h"
 
@@ -26,17 +26,17 @@
 #define ICR 0x044
 #define TX 0x20
 
-/* A guest: its UART, what is around that, and what KVM knows. */
+/* A guest: its UART with its wires, and KVM's state. */
 struct guest {
 	_Alignas(PAGE_SIZE) char run[2 * PAGE_SIZE]; /* kvm_run, and the ring */
 	struct pl011 uart;
 	struct lock lock;
 	struct console console;
-	struct shortcut shortcut;
+	struct uart_fast fast;
 	struct vcpu vcpu;
 	struct vm vm;
-	const uint32_t *slot; /* shown in the UART's place */
-	bool zone;	      /* DR's writes are collected */
+	const uint32_t *slot; /* memory mapped at the UART's address */
+	bool zone;	      /* writes to DR are coalesced */
 	bool irq;
 	uint64_t deadline, uart_deadline;
 	unsigned exits, slots, zones;
@@ -45,7 +45,7 @@ struct guest {
 	size_t size;
 	uint8_t input[8];
 	unsigned waiting;
-	bool woken; /* its event loop */
+	bool woken; /* the event loop was woken */
 };
 
 static struct guest fast, plain;
@@ -54,7 +54,7 @@ static uint64_t now;
 static bool can_show, can_collect;
 static unsigned cleaned;
 
-/* ---- what is around ---- */
+/* ---- wires ---- */
 
 void lock_acquire(struct lock *lock)
 {
@@ -71,7 +71,7 @@ uint64_t clock_ns(void)
 	return now;
 }
 
-/* Of a word in the page, by the guest that is shown it or soon will be. */
+/* Cleans the cache of a word in the page that the current guest reads. */
 void cache_clean(const void *at)
 {
 	assert_in_range((const char *)at - (const char *)current->uart.page, 0, PAGE_SIZE - 4);
@@ -99,7 +99,7 @@ void vm_remove_memory(struct vm *vm, unsigned slot)
 	current->slot = NULL;
 }
 
-bool vm_collect_writes(struct vm *vm, gpa_t at, uint32_t size)
+bool vm_coalesce_writes(struct vm *vm, gpa_t at, uint32_t size)
 {
 	(void)vm;
 	assert_int_equal(at.address, UART_BASE);
@@ -110,7 +110,7 @@ bool vm_collect_writes(struct vm *vm, gpa_t at, uint32_t size)
 	return can_collect;
 }
 
-void vm_stop_collecting(struct vm *vm, gpa_t at, uint32_t size)
+void vm_stop_coalescing(struct vm *vm, gpa_t at, uint32_t size)
 {
 	(void)vm, (void)at, (void)size;
 	assert_true(current->zone);
@@ -148,7 +148,7 @@ bool console_transmit(void *console, const uint8_t *bytes, unsigned count)
 	return true;
 }
 
-void console_empty(void *console, unsigned room)
+void console_request_input(void *console, unsigned room)
 {
 	unsigned count = room < current->waiting ? room : current->waiting;
 	uint16_t symbols[8];
@@ -176,7 +176,7 @@ static struct kvm_coalesced_mmio_ring *ring(void)
 static void leave(void)
 {
 	current->exits++;
-	shortcut_drain(&current->shortcut);
+	uart_fast_drain(&current->fast);
 	lock_acquire(&current->lock);
 }
 
@@ -188,6 +188,7 @@ static bool collects(uint64_t offset, uint32_t value)
 	    (ring()->first - last - 1) % KVM_COALESCED_MMIO_MAX == 0)
 		return false;
 	ring()->coalesced_mmio[last].len = 4;
+	ring()->coalesced_mmio[last].phys_addr = UART_BASE;
 	memcpy(ring()->coalesced_mmio[last].data, &value, 4);
 	ring()->last = (last + 1) % KVM_COALESCED_MMIO_MAX;
 	return true;
@@ -229,7 +230,7 @@ static void pass(uint64_t nanoseconds)
 		return;
 	current->deadline = TIMER_OFF;
 	lock_acquire(&current->lock);
-	shortcut_ops.expire(&current->shortcut);
+	uart_fast_ops.expire(&current->fast);
 	lock_release(&current->lock);
 }
 
@@ -237,7 +238,7 @@ static void feed(void)
 {
 	lock_acquire(&current->lock);
 	if (pl011_room(&current->uart) && current->waiting)
-		console_empty(&current->console, pl011_room(&current->uart));
+		console_request_input(&current->console, pl011_room(&current->uart));
 	else
 		pl011_receive(&current->uart, NULL, 0, current->waiting);
 	lock_release(&current->lock);
@@ -251,28 +252,37 @@ static void type_byte(uint8_t byte)
 	feed();
 }
 
+/* There are no virtio devices: all entries of the ring are the UART's. */
+static struct virtio_fast virtio;
+
+void virtio_fast_take(struct virtio_fast *other, unsigned entry)
+{
+	(void)other, (void)entry;
+	fail();
+}
+
 static void power_on(struct guest *guest, bool is_plain)
 {
 	memset(guest, 0, sizeof *guest);
 	current = guest;
 	guest->deadline = guest->uart_deadline = TIMER_OFF;
 	guest->uart = (struct pl011){
-		.irq = { .set = set_irq, .controller = guest },
-		.timer = { .set = set_device_timer, .clock = guest },
-		.transmit = shortcut_transmit,
-		.empty = shortcut_empty,
-		.idle = shortcut_idle,
-		.shown = shortcut_shown,
-		.hide = shortcut_hide,
-		.unpost = shortcut_unpost,
-		.line = &guest->shortcut,
+		.wires.irq = { .set = set_irq, .controller = guest },
+		.wires.timer = { .set = set_device_timer, .clock = guest },
+		.transmit = uart_fast_transmit,
+		.request_input = uart_fast_request_input,
+		.idle = uart_fast_idle,
+		.page_changed = uart_fast_page_changed,
+		.remove_page = uart_fast_remove_page,
+		.stop_coalescing = uart_fast_stop_coalescing,
+		.line = &guest->fast,
 		.clock = 1,
 	};
 	guest->console = (struct console){ .uart = &guest->uart, .uart_lock = &guest->lock };
 	guest->vcpu = (struct vcpu){ .run = (void *)guest->run, .run_size = sizeof guest->run };
-	shortcut_connect(&guest->shortcut, &guest->vcpu, &guest->vm, &guest->console,
-			 (struct timer_line){ .set = set_timer, .clock = guest, .number = 2 },
-			 is_plain);
+	uart_fast_connect(&guest->fast, &guest->vcpu, &guest->vm, &guest->console, &virtio,
+			  (struct timer_line){ .set = set_timer, .clock = guest, .number = 2 },
+			  is_plain);
 	pl011_ops.reset(&guest->uart);
 }
 
@@ -285,7 +295,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Prints so many bytes, 10 us each, as a driver does that polls. */
+/* Prints so many bytes as a polling driver does, one every 10 us. */
 static void print(unsigned count)
 {
 	while (count--) {
@@ -305,18 +315,19 @@ static void test_reads(void **state)
 	assert_in_range(fast.exits, 1, 32);
 	assert_non_null(fast.slot);
 	assert_int_equal(fast.slots, 1);
-	assert_in_range(cleaned, 1, 27); /* words that changed */
-	/* Another CPU's reads may be under way. */
+	assert_in_range(cleaned, 1, 27); /* only words that changed */
+	/* Another CPU may be reading the device at the same time. */
 	for (uint64_t offset = 0; offset < PAGE_SIZE; offset += 4)
 		assert_int_equal(fast.slot[offset / 4], pl011_ops.read(&fast.uart, offset, 4));
 }
 
-/* The page goes before a byte comes, and stays away until the guest has found nothing for long. */
+/* The page is unmapped before a byte is received, and until the guest has polled in vain for a
+ * while. */
 static void test_input(void **state)
 {
 	(void)state;
 	put(IMSC, 0x50);
-	pass(100000000); /* it listens now */
+	pass(100000000); /* the guest takes input now */
 	for (unsigned i = 0; i < 100; i++)
 		get(FR);
 	assert_non_null(fast.slot);
@@ -328,10 +339,10 @@ static void test_input(void **state)
 		assert_int_equal(get(FR) & 0x10, 0x10);
 		type_byte('x');
 	}
-	assert_in_range(fast.slots, 1, 10); /* not once for each byte */
+	assert_in_range(fast.slots, 1, 10); /* not for each byte */
 }
 
-/* Behind the page nobody sees whether the guest polls for input: it goes, and then that shows. */
+/* When input is pending the page is unmapped, so that polls of the guest are seen. */
 static void test_polled_input(void **state)
 {
 	(void)state;
@@ -340,7 +351,7 @@ static void test_polled_input(void **state)
 	assert_non_null(fast.slot);
 	type_byte('x');
 	assert_null(fast.slot);
-	print(100); /* it does not */
+	print(100); /* the guest does not poll for input */
 	assert_int_equal(fast.waiting, 1);
 	assert_null(fast.slot);
 	for (unsigned i = 0; i < 4; i++)
@@ -358,17 +369,17 @@ static void test_burst(void **state)
 	assert_true(fast.zone);
 	assert_in_range(fast.exits, 1, 200);
 	assert_in_range(fast.size, 1000 - KVM_COALESCED_MMIO_MAX, 1000);
-	pass(10000000); /* a tick that finds something, and one that does not */
+	pass(10000000); /* one tick with bytes in the ring, and one without */
 	assert_int_equal(fast.size, 1000);
 	assert_true(fast.zone);
 	pass(10000000);
 	assert_false(fast.zone);
-	assert_int_equal(fast.deadline, TIMER_OFF); /* idle, it wakes nobody */
+	assert_int_equal(fast.deadline, TIMER_OFF); /* the timer is off while the guest is silent */
 	put(DR, 'b');
 	assert_int_equal(fast.size, 1001);
 }
 
-/* Who prints now and then has each byte shown at once. */
+/* Bytes of a guest that prints only now and then are written at once. */
 static void test_slow(void **state)
 {
 	(void)state;
@@ -380,7 +391,7 @@ static void test_slow(void **state)
 	assert_int_equal(fast.zones, 0);
 }
 
-/* With the ring full the kernel lets a write through: it comes behind what is in the ring. */
+/* With a full ring a write is an exit: its byte comes after those in the ring. */
 static void test_full(void **state)
 {
 	(void)state;
@@ -395,14 +406,15 @@ static void test_full(void **state)
 		assert_int_equal(fast.printed[200 + i], i & 0xff);
 }
 
-/* What makes a byte visible ends it at once: TX acknowledged, the loop back. */
+/* Coalescing ends at once when a byte would have a visible effect: TX was cleared, or loopback is
+ * on. */
 static void test_visible(void **state)
 {
 	(void)state;
 	print(200);
 	assert_true(fast.zone);
 	put(IMSC, TX);
-	assert_true(fast.zone); /* TX is raised, and stays so */
+	assert_true(fast.zone); /* TX stays raised */
 	assert_true(fast.irq);
 	put(ICR, TX);
 	assert_false(fast.zone);
@@ -418,14 +430,14 @@ static void test_visible(void **state)
 	assert_int_equal(get(DR), 'x');
 }
 
-/* What another CPU has in the ring when it ends comes out by the timer. */
+/* Bytes that another CPU has put into the ring when coalescing ends are written by the timer. */
 static void test_left_over(void **state)
 {
 	(void)state;
 	print(200);
 	collects(DR, 'l');
 	lock_acquire(&fast.lock);
-	pl011_ops.write(&fast.uart, ICR, 4, TX); /* an exit that had seen an empty ring */
+	pl011_ops.write(&fast.uart, ICR, 4, TX); /* by an exit that has found the ring empty */
 	lock_release(&fast.lock);
 	assert_false(fast.zone);
 	pass(5000000);
@@ -433,13 +445,13 @@ static void test_left_over(void **state)
 	assert_int_equal(fast.deadline, TIMER_OFF);
 }
 
-/* Hosts that lack one of them, or both. */
+/* Hosts without read-only memory, without coalescing, or without both. */
 static void test_lacking(void **state)
 {
 	(void)state;
 	can_show = false;
 	print(1000);
-	assert_int_equal(fast.slots, 1); /* tried once */
+	assert_int_equal(fast.slots, 1); /* it is tried only once */
 	assert_int_equal(fast.size, 1000);
 	setup(state);
 	can_collect = false;
@@ -451,20 +463,20 @@ static void test_lacking(void **state)
 	assert_int_equal(fast.slots + fast.zones, 0);
 }
 
-/* A KVM without a ring. */
+/* A KVM that has no ring. */
 static void test_no_ring(void **state)
 {
 	struct vcpu vcpu = { .run = (void *)fast.run, .run_size = PAGE_SIZE };
 
 	(void)state;
-	shortcut_connect(&fast.shortcut, &vcpu, &fast.vm, &fast.console,
-			 (struct timer_line){ .set = set_timer, .clock = &fast, .number = 2 },
-			 false);
-	shortcut_drain(&fast.shortcut);
+	uart_fast_connect(&fast.fast, &vcpu, &fast.vm, &fast.console, &virtio,
+			  (struct timer_line){ .set = set_timer, .clock = &fast, .number = 2 },
+			  false);
+	uart_fast_drain(&fast.fast);
 	assert_int_equal(fast.size, 0);
 }
 
-/* ---- the same with and without ---- */
+/* ---- comparison with a guest without the fast path ---- */
 
 static uint32_t seed;
 
@@ -474,7 +486,7 @@ static uint32_t random_below(uint32_t limit)
 	return (seed >> 16) % limit;
 }
 
-/* One step of a script, on the current guest; what it reads, added up. */
+/* Makes a step of a script with the current guest. Returns the sum of the values read. */
 static uint32_t step(unsigned what, unsigned a, uint32_t b)
 {
 	static const uint16_t offsets[] = { DR,	 RSR,  FR,   LCR_H, CR,	  IMSC, RIS,
@@ -498,7 +510,7 @@ static uint32_t step(unsigned what, unsigned a, uint32_t b)
 		for (unsigned i = 0; i < a; i++)
 			put(DR, b + i);
 		break;
-	case 4: /* drains */
+	case 4: /* an exit, which drains the ring */
 		for (unsigned i = 0; i < 40; i++)
 			if (!(get(FR) & 0x10))
 				sum = sum * 31 + get(DR);
@@ -536,7 +548,7 @@ static void test_same(void **state)
 			if (sum != step(what, a, b))
 				fail_msg("seed %u, step %u: %u %u %u", round, i, what, a, b);
 		}
-		shortcut_take(&fast.shortcut);
+		uart_fast_take(&fast.fast);
 		assert_int_equal(fast.size, plain.size);
 		assert_memory_equal(fast.printed, plain.printed, plain.size);
 		exits[0] += fast.exits;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Breakpoints, watchpoints and steps.
+ * Breakpoints, watchpoints and single steps.
  *
- * Who calls it: gdb.c, while the guest is paused. Touches guest RAM (BRKs), the vCPUs' debug state.
+ * Who calls it: gdb.c, while the guest is paused. Touches guest RAM (BRKs) and the vCPUs' debug
+ * state.
  */
 #include "breakpoints.h"
 
@@ -21,17 +22,14 @@
 #define WATCH_STORE 0x10
 #define WATCHED 8 /* bytes that one register can watch, aligned */
 
-/* Exceptions that end KVM_RUN (Arm ARM, D17.2.37), from a lower exception level. */
+/* Exception classes of debug exceptions (Arm ARM, D17.2.37). */
 #define CLASS_WATCHPOINT 0x34
 #define CLASS_BKPT 0x38 /* BRK of AArch32 */
 
 #define PSTATE_KEPT 0xf1400000 /* NZCV, DIT and PAN stay through an exception */
 #define PSTATE_PAN 0x00400000
-#define PSTATE_SS 0x00200000ull /* KVM's, of a step */
-#define PSTATE_AARCH32 0x10
-#define PSTATE_EL1H 5
 #define SCTLR_SPAN 0x00800000
-#define VECTOR_SP_EL1 0x200
+#define VECTOR_OWN_SP 0x200
 #define VECTOR_EL0 0x400
 #define VECTOR_AARCH32 0x600
 
@@ -44,14 +42,14 @@ void debug_create(struct debug *debug, struct run *run, const struct vm *vm)
 	};
 }
 
-/* ---- points ---- */
+/* ---- points: breakpoints and watchpoints ---- */
 
 static bool is_watchpoint(const struct point *point)
 {
 	return point->kind >= WRITE_WATCHPOINT;
 }
 
-/* Does it take one of the CPU's registers? A software breakpoint where no memory is does. */
+/* Does it need a debug register? A software breakpoint without memory for its BRK does. */
 static bool is_hardware(const struct point *point)
 {
 	return point->kind != SOFTWARE_BREAKPOINT || !point->in_memory;
@@ -67,7 +65,7 @@ static unsigned count_hardware(const struct debug *debug, bool watchpoints)
 	return count;
 }
 
-/* What is, or shall be, in the memory that a software breakpoint was put into. */
+/* Reads or writes the instruction at a software breakpoint's physical address. */
 static bool access_code(const struct vcpu *vcpu, const struct point *point, uint32_t *instruction,
 			bool is_write)
 {
@@ -84,7 +82,8 @@ static void put_brk(const struct vcpu *vcpu, struct point *point)
 			   access_code(vcpu, point, &brk, true);
 }
 
-/* Where it was put, wherever the address leads by now. What else is there is the guest's own. */
+/* Restores the instruction, by its physical address: page tables may have changed. If it is no BRK
+ * any more, the guest has written there, and it stays. */
 static void take_brk(const struct vcpu *vcpu, struct point *point)
 {
 	uint32_t there;
@@ -149,7 +148,7 @@ void debug_remove_all(struct debug *debug)
 		debug_remove(debug, debug->points[0]);
 }
 
-/* ---- going on ---- */
+/* ---- resuming ---- */
 
 static void fill_registers(const struct debug *debug, struct kvm_guest_debug_arch *registers)
 {
@@ -205,9 +204,9 @@ void debug_start(struct debug *debug)
 		apply(debug, &debug->run->vcpus[i]);
 }
 
-/* ---- stopping ---- */
+/* ---- finding why a vCPU has stopped ---- */
 
-/* Of one in memory the CPU may have come by another address. */
+/* A breakpoint in memory may be reached by another virtual address. */
 static bool has_breakpoint(const struct debug *debug, const struct vcpu *vcpu)
 {
 	uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
@@ -225,27 +224,31 @@ static bool has_breakpoint(const struct debug *debug, const struct vcpu *vcpu)
 	return false;
 }
 
-/* Takes the exception that KVM has kept from the guest to EL1 (Arm ARM, D1.3.5). */
+/* Delivers to EL1, or EL2, the exception that KVM has intercepted, as the CPU would (Arm ARM,
+ * D1.3.5). */
 static void deliver(const struct vcpu *vcpu, uint32_t syndrome)
 {
 	uint64_t pstate = register_get(vcpu, CORE_REGISTER(regs.pstate));
-	uint64_t vector = register_get(vcpu, VBAR_EL1);
+	uint64_t vector = register_of_regime(vcpu, VBAR_EL1);
+	uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
+	unsigned level = register_level(vcpu);
 
 	if (PSTATE_EL(pstate) == 0)
 		vector += pstate & PSTATE_AARCH32 ? VECTOR_AARCH32 : VECTOR_EL0;
 	else if (pstate & PSTATE_SP)
-		vector += VECTOR_SP_EL1;
-	register_set(vcpu, CORE_REGISTER(elr_el1), register_get(vcpu, CORE_REGISTER(regs.pc)));
-	register_set(vcpu, CORE_REGISTER(spsr[KVM_SPSR_EL1]), pstate & ~PSTATE_SS);
-	register_set(vcpu, ESR_EL1, syndrome);
-	pstate = (pstate & PSTATE_KEPT) | PSTATE_DAIF | PSTATE_EL1H;
-	if (!(register_get(vcpu, SCTLR_EL1) & SCTLR_SPAN))
+		vector += VECTOR_OWN_SP;
+	register_set(vcpu, register_id_of_level(level, ELR_EL1), pc);
+	register_set(vcpu, register_id_of_level(level, SPSR_EL1), pstate & ~PSTATE_SS);
+	register_set(vcpu, register_id_of_level(level, ESR_EL1), syndrome);
+	pstate = (pstate & PSTATE_KEPT) | PSTATE_DAIF | level << PSTATE_EL_SHIFT | PSTATE_SP;
+	if (!(register_of_regime(vcpu, SCTLR_EL1) & SCTLR_SPAN))
 		pstate |= PSTATE_PAN;
 	register_set(vcpu, CORE_REGISTER(regs.pstate), pstate);
 	register_set(vcpu, CORE_REGISTER(regs.pc), vector);
 }
 
-/* Which watchpoint is it? The CPU tells where the access begins, which may be before it. */
+/* Finds the watchpoint that was hit: the reported address is where the access begins, which may be
+ * below the watched bytes. */
 static void find_watchpoint(const struct debug *debug, uint64_t address, struct stop *stop)
 {
 	uint64_t nearest = ~0ull;
@@ -263,7 +266,7 @@ static void find_watchpoint(const struct debug *debug, uint64_t address, struct 
 	}
 }
 
-/* Is it a BRK that we have not put there? */
+/* Is it a BRK of the guest's own? */
 static bool is_own_brk(const struct debug *debug, const struct vcpu *vcpu, uint32_t syndrome)
 {
 	return ESR_CLASS(syndrome) == CLASS_BKPT ||
@@ -275,8 +278,8 @@ bool debug_find_stop(struct debug *debug, struct stop *stop)
 	unsigned cpus = debug->run->cpus, last = stop->cpu;
 	bool found = false;
 
-	/* The one behind that which stopped last comes last, and wins: none is passed by for ever.
-	 */
+	/* The vCPU after the last reported one is checked last and wins, so that each gets its
+	 * turn. */
 	for (unsigned i = cpus; i > 0; i--) {
 		unsigned cpu = (last + i) % cpus;
 		struct vcpu *vcpu = &debug->run->vcpus[cpu];
@@ -284,11 +287,11 @@ bool debug_find_stop(struct debug *debug, struct stop *stop)
 
 		if (vcpu->stopped && is_own_brk(debug, vcpu, exit->hsr)) {
 			deliver(vcpu, exit->hsr);
-			vcpu->stopped = vcpu->stepping; /* which was the step */
+			vcpu->stopped = vcpu->stepping; /* delivering it completes a step */
 		}
 		if (!vcpu->stopped)
 			continue;
-		/* Of several the others stand where they are, and will stop again. */
+		/* Other vCPUs that have stopped do so again when they are resumed. */
 		*stop = (struct stop){ .cpu = cpu };
 		if (ESR_CLASS(exit->hsr) == CLASS_WATCHPOINT)
 			find_watchpoint(debug, exit->far, stop);

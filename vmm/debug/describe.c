@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * KVM's calls, exits and accesses to devices in words.
+ * Text for KVM's calls, exits and accesses to devices.
  *
- * Who calls it: trace.c, stats.c. Touches nothing but the text it is given.
+ * Who calls it: trace.c, stats.c, snapshot_text.c. Touches only the text it is given.
  */
 #include "describe.h"
 
@@ -24,66 +24,81 @@ void text_add(struct text *text, const char *format, ...)
 	text->used += n < room ? n : room - 1;
 }
 
-/* The names of the bits that are set. The list has them from bit 0 on, as BITS() makes it. */
-static void add_bits(struct text *text, const char *const *names, uint64_t bits)
+void describe_bits(struct text *text, const char *names, uint64_t bits)
 {
 	char before = ' ';
 
-	for (; *names; names++, bits >>= 1) {
-		if (!(bits & 1) || !**names)
+	for (const char *end; *names; names = *end ? end + 1 : end, bits >>= 1) {
+		end = strchr(names, ',');
+		if (!end)
+			end = names + strlen(names);
+		if (!(bits & 1) || end == names)
 			continue;
-		text_add(text, "%c%s", before, *names);
+		text_add(text, "%c%.*s", before, (int)(end - names), names);
 		before = '|';
 	}
 }
 
 /* ---- KVM's calls ---- */
 
-/* Every request that the program makes. */
-static const struct {
-	unsigned long request;
-	const char *name;
-} requests[] = {
-	{ OPEN_KVM, "open /dev/kvm" },
-	{ MMAP_RUN, "mmap kvm_run" },
-#define REQUEST(name) name, #name
-	{ REQUEST(KVM_GET_API_VERSION) },
-	{ REQUEST(KVM_CREATE_VM) },
-	{ REQUEST(KVM_CHECK_EXTENSION) },
-	{ REQUEST(KVM_GET_VCPU_MMAP_SIZE) },
-	{ REQUEST(KVM_CREATE_VCPU) },
-	{ REQUEST(KVM_SET_USER_MEMORY_REGION) },
-	{ REQUEST(KVM_IRQ_LINE) },
-	{ REQUEST(KVM_SET_GUEST_DEBUG) },
-	{ REQUEST(KVM_SET_VCPU_EVENTS) },
-	{ REQUEST(KVM_ENABLE_CAP) },
-	{ REQUEST(KVM_RUN) },
-	{ REQUEST(KVM_GET_ONE_REG) },
-	{ REQUEST(KVM_SET_ONE_REG) },
-	{ REQUEST(KVM_ARM_VCPU_INIT) },
-	{ REQUEST(KVM_ARM_PREFERRED_TARGET) },
-	{ REQUEST(KVM_ARM_VCPU_FINALIZE) },
-	{ REQUEST(KVM_REGISTER_COALESCED_MMIO) },
-	{ REQUEST(KVM_UNREGISTER_COALESCED_MMIO) },
-	{ REQUEST(KVM_GET_MP_STATE) },
-	{ REQUEST(KVM_GET_STATS_FD) },
-	{ REQUEST(KVM_CREATE_DEVICE) },
-	{ REQUEST(KVM_SET_DEVICE_ATTR) },
-};
+/* Every request that the program makes; their numbers, the low bytes, differ. */
+#define REQUEST_LIST(ROW)                                                                          \
+	ROW(GET_API_VERSION)                                                                       \
+	ROW(CREATE_VM)                                                                             \
+	ROW(CHECK_EXTENSION)                                                                       \
+	ROW(GET_VCPU_MMAP_SIZE)                                                                    \
+	ROW(CREATE_VCPU)                                                                           \
+	ROW(SET_USER_MEMORY_REGION)                                                                \
+	ROW(IRQ_LINE)                                                                              \
+	ROW(SET_GUEST_DEBUG)                                                                       \
+	ROW(SET_VCPU_EVENTS)                                                                       \
+	ROW(ENABLE_CAP)                                                                            \
+	ROW(RUN)                                                                                   \
+	ROW(GET_ONE_REG)                                                                           \
+	ROW(SET_ONE_REG)                                                                           \
+	ROW(ARM_VCPU_INIT)                                                                         \
+	ROW(ARM_PREFERRED_TARGET)                                                                  \
+	ROW(ARM_VCPU_FINALIZE)                                                                     \
+	ROW(REGISTER_COALESCED_MMIO)                                                               \
+	ROW(UNREGISTER_COALESCED_MMIO)                                                             \
+	ROW(GET_MP_STATE)                                                                          \
+	ROW(GET_STATS_FD)                                                                          \
+	ROW(CREATE_DEVICE)                                                                         \
+	ROW(SET_DEVICE_ATTR)                                                                       \
+	ROW(GET_DEVICE_ATTR)                                                                       \
+	ROW(GET_REG_LIST)                                                                          \
+	ROW(GET_VCPU_EVENTS)                                                                       \
+	ROW(SET_MP_STATE)                                                                          \
+	ROW(GET_DIRTY_LOG)                                                                         \
+	ROW(CLEAR_DIRTY_LOG)
+#define NUMBER(name) _IOC_NR(KVM_##name),
+static const uint8_t request_numbers[] = { REQUEST_LIST(NUMBER) };
+#define NAME(name) #name "\0"
+static const char request_names[] = REQUEST_LIST(NAME);
 
-static const char *name_of_request(unsigned long request)
+static void add_request(struct text *text, unsigned long request)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-		if (requests[i].request == request)
-			return requests[i].name;
-	return "ioctl";
+	const char *name = request == OPEN_KVM	 ? "open /dev/kvm"
+			   : request == MMAP_RUN ? "mmap kvm_run"
+						 : "ioctl";
+
+	for (unsigned i = 0; i < ARRAY_SIZE(request_numbers); i++)
+		if (request_numbers[i] == _IOC_NR(request)) {
+			text_add(text, "KVM_");
+			name = string_at(request_names, i);
+		}
+	text_add(text, "%s", name);
 }
 
 /* Bits of kvm_vcpu_init.features (asm/kvm.h). */
-static const char *const features[] = { "POWER_OFF", "EL1_32BIT",	"PSCI_0_2",	   "PMU_V3",
-					"SVE",	     "PTRAUTH_ADDRESS", "PTRAUTH_GENERIC", NULL };
+static const char features[] =
+	"POWER_OFF,EL1_32BIT,PSCI_0_2,PMU_V3,SVE,PTRAUTH_ADDRESS,PTRAUTH_GENERIC,HAS_EL2,HAS_EL2_E2H0";
 
-static void add_register_name(struct text *text, uint64_t id)
+#define VECTOR_0                                                                                   \
+	(KVM_REG_ARM64 | KVM_REG_SIZE_U128 | KVM_REG_ARM_CORE |                                    \
+	 KVM_REG_ARM_CORE_REG(fp_regs.vregs[0]))
+
+void describe_id(struct text *text, uint64_t id)
 {
 	uint64_t general = (id - CORE_REGISTER(regs.regs[0])) / 2;
 
@@ -95,17 +110,24 @@ static void add_register_name(struct text *text, uint64_t id)
 		text_add(text, general == 32 ? " pc" : " PSTATE");
 		return;
 	}
-	for (size_t i = 0; i < SYSTEM_REGISTERS; i++)
-		if (id == (REGISTER_U64 | system_registers[i].id)) {
-			text_add(text, " %s", system_registers[i].name);
+	for (unsigned i = 0; i < SYSTEM_REGISTERS; i++)
+		if (id == system_register_id(i)) {
+			text_add(text, " %s", system_register_name(i));
 			return;
 		}
-	text_add(text, " %#lx", id);
+	general = (id - VECTOR_0) / 4;
+	if (general < 32)
+		text_add(text, " v%lu", general);
+	else if ((id & ~0xffffull) == (REGISTER_U64 | KVM_REG_ARM64_SYSREG))
+		text_add(text, " S%lu_%lu_C%lu_C%lu_%lu", id >> 14 & 3, id >> 11 & 7, id >> 7 & 15,
+			 id >> 3 & 15, id & 7);
+	else
+		text_add(text, " %#lx", id);
 }
 
 static void add_register(struct text *text, const struct kvm_one_reg *reg, int result)
 {
-	add_register_name(text, reg->id);
+	describe_id(text, reg->id);
 	if (result == 0 && (reg->id & KVM_REG_SIZE_MASK) == KVM_REG_SIZE_U64)
 		text_add(text, " = %#lx", *(const uint64_t *)(uintptr_t)reg->addr);
 }
@@ -115,10 +137,10 @@ static void add_attribute(struct text *text, bool of_vcpu, const struct kvm_devi
 {
 	const void *value = (const void *)(uintptr_t)attr->addr;
 
-	add_bits(text,
-		 of_vcpu ? BITS("PMU_V3_CTRL", "TIMER_CTRL", "PVTIME_CTRL")
-			 : BITS("ADDR", "DIST_REGS", "", "NR_IRQS", "CTRL"),
-		 1ull << attr->group);
+	describe_bits(text,
+		      of_vcpu ? "PMU_V3_CTRL,TIMER_CTRL,PVTIME_CTRL"
+			      : "ADDR,DIST_REGS,,NR_IRQS,CTRL,REDIST_REGS,,LEVEL_INFO,,MAINT_IRQ",
+		      1ull << attr->group);
 	text_add(text, " %#llx", attr->attr);
 	if (!value)
 		return;
@@ -135,7 +157,7 @@ static void add_slot(struct text *text, const struct kvm_userspace_memory_region
 
 	text_add(text, " slot %u %#llx+%lu%c", region->slot, region->guest_phys_addr,
 		 is_mib ? kib / 1024 : kib, is_mib ? 'M' : 'K');
-	add_bits(text, BITS("", "READONLY"), region->flags);
+	describe_bits(text, ",READONLY", region->flags);
 }
 
 static void add_zone(struct text *text, const struct kvm_coalesced_mmio_zone *zone)
@@ -156,14 +178,14 @@ static void add_line(struct text *text, const struct kvm_irq_level *irq)
 static void add_device(struct text *text, const struct kvm_create_device *device)
 {
 	text_add(text, " %s", probe_device(device->type));
-	add_bits(text, BITS("TEST"), device->flags);
+	describe_bits(text, "TEST", device->flags);
 }
 
 static void add_init(struct text *text, bool of_vcpu, const struct kvm_vcpu_init *init)
 {
 	text_add(text, " target %u", init->target);
 	if (of_vcpu)
-		add_bits(text, features, init->features[0]);
+		describe_bits(text, features, init->features[0]);
 }
 
 static void add_argument(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
@@ -197,7 +219,7 @@ static void add_argument(struct text *text, bool of_vcpu, unsigned long request,
 		add_init(text, of_vcpu, at);
 		break;
 	case _IOC_NR(KVM_ARM_VCPU_FINALIZE):
-		add_bits(text, features, 1u << *(const uint32_t *)at);
+		describe_bits(text, features, 1u << *(const uint32_t *)at);
 		break;
 	case _IOC_NR(KVM_CREATE_DEVICE):
 		add_device(text, at);
@@ -223,7 +245,7 @@ static void add_argument(struct text *text, bool of_vcpu, unsigned long request,
 	}
 }
 
-/* Does it make a file descriptor? It is its result, or becomes it. */
+/* Does this call create a file descriptor? Sets *result to it. */
 static bool makes_fd(unsigned long request, uintptr_t argument, int *result)
 {
 	const struct kvm_create_device *device = (const void *)argument;
@@ -247,7 +269,7 @@ static bool makes_fd(unsigned long request, uintptr_t argument, int *result)
 void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 		   int result)
 {
-	text_add(text, "%s", name_of_request(request));
+	add_request(text, request);
 	add_argument(text, of_vcpu, request, argument, result);
 	if (result < 0)
 		text_add(text, " -> %s", error_text(-result));
@@ -268,10 +290,13 @@ void describe_exit(struct text *text, const struct kvm_run *run)
 			 run->mmio.len, run->mmio.phys_addr);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
-		add_bits(text, BITS("", "SHUTDOWN", "RESET"), 1ull << run->system_event.type % 64);
+		describe_bits(text, ",SHUTDOWN,RESET,CRASH,WAKEUP,SUSPEND",
+			      1ull << run->system_event.type % 64);
 		break;
 	case KVM_EXIT_ARM_NISV:
-		text_add(text, " at %#llx", run->arm_nisv.fault_ipa);
+		text_add(text, " %s at %#llx, without syndrome",
+			 run->arm_nisv.esr_iss & ESR_WNR ? "write" : "read",
+			 run->arm_nisv.fault_ipa);
 		break;
 	default:
 		text_add(text, " %#llx", run->hw.hardware_exit_reason);
@@ -286,6 +311,8 @@ void describe_psci(struct text *text, const struct kvm_run *run)
 
 	if (run->system_event.type == KVM_SYSTEM_EVENT_RESET)
 		name = is_2 ? "RESET2" : "RESET";
+	if (run->system_event.type == KVM_SYSTEM_EVENT_SUSPEND)
+		name = "SUSPEND";
 	text_add(text, "SYSTEM_%s", name);
 }
 
@@ -296,10 +323,6 @@ const struct register_name *describe_find(const struct bus_region *region, uint6
 	const struct device_ops *ops = region->ops;
 	uint64_t offset = at - region->base.address;
 
-	if (ops->stride) {
-		*number = (int)(offset / ops->stride);
-		offset %= ops->stride;
-	}
 	for (const struct register_name *row = ops->registers; row->name; row++) {
 		uint64_t beyond = offset - row->offset; /* huge if below */
 
@@ -311,10 +334,12 @@ const struct register_name *describe_find(const struct bus_region *region, uint6
 	return NULL;
 }
 
-void describe_register(struct text *text, const struct device_ops *ops,
+void describe_register(struct text *text, const struct device_ops *ops, int slot,
 		       const struct register_name *row, int number)
 {
 	text_add(text, "%s", ops ? ops->name : "nothing");
+	if (slot >= 0)
+		text_add(text, "%d", slot);
 	if (row)
 		text_add(text, " %s", row->name);
 	if (number >= 0)
@@ -324,21 +349,18 @@ void describe_register(struct text *text, const struct device_ops *ops,
 static void add_meaning(struct text *text, const struct register_name *row, uint64_t value)
 {
 	if (row->bits)
-		add_bits(text, row->bits, value);
-	/* JSON would want the last two escaped. */
+		describe_bits(text, row->bits, value);
+	/* Quotes and backslashes would have to be escaped in JSON. */
 	if (row->is_character && value >= ' ' && value <= '~' && value != '"' && value != '\\')
 		text_add(text, " '%c'", (char)value);
 }
 
-void describe_value(struct text *text, const struct register_name *row, const struct kvm_run *run)
+void describe_value(struct text *text, const struct register_name *row,
+		    const struct mmio_access *access)
 {
-	uint64_t value;
-
-	memcpy(&value, run->mmio.data, sizeof value);
-	value &= ~0ull >> (64 - 8 * run->mmio.len);
 	if (!row)
-		text_add(text, " at %#llx", run->mmio.phys_addr);
-	text_add(text, run->mmio.is_write ? " <- %#lx" : " -> %#lx", value);
+		text_add(text, " at %#lx", access->at);
+	text_add(text, access->is_write ? " <- %#lx" : " -> %#lx", access->value);
 	if (row)
-		add_meaning(text, row, value);
+		add_meaning(text, row, access->value);
 }

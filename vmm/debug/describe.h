@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * KVM's calls, exits and accesses to devices in words, for people who have no manual at hand.
+ * Text for KVM's calls, exits and accesses to devices, readable without a manual.
  *
- * Who uses it: trace.c for its lines, stats.c for the names of registers.
+ * Who uses it: trace.c for its lines, stats.c for the names of registers, snapshot_text.c.
  */
 #ifndef VMM_DESCRIBE_H
 #define VMM_DESCRIBE_H
@@ -10,7 +10,7 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/bus.h"
 
-/* A line as it grows. What does not fit is left out. */
+/* A line under construction. What does not fit is cut off. */
 struct text {
 	char bytes[192];
 	size_t used;
@@ -18,27 +18,33 @@ struct text {
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An ioctl, or one of kvm.h's calls that are none, with its argument and its result; of a vCPU's
- * descriptor or of another one. */
+/* Appends the names of the bits that are set; `names`: as of struct
+ * register_name. */
+void describe_bits(struct text *text, const char *names, uint64_t bits);
+/* Appends the name of a vCPU's register by KVM's id; of one that has none here, as assemblers write
+ * it, or that id. */
+void describe_id(struct text *text, uint64_t id);
+
+/* Appends an ioctl, or one of kvm.h's other calls, with argument and result. `of_vcpu`: its
+ * descriptor is a vCPU's. */
 void describe_call(struct text *text, bool of_vcpu, unsigned long request, uintptr_t argument,
 		   int result);
 
-/* An exit, as kvm_run tells it before it is handled. */
+/* Appends an exit, by kvm_run before the exit is handled. */
 void describe_exit(struct text *text, const struct kvm_run *run);
-/* The PSCI call that a system event stands for. */
+/* Appends the PSCI call that caused a system event. */
 void describe_psci(struct text *text, const struct kvm_run *run);
 
-/*
- * The row of a device's registers that this address belongs to; NULL: none does. *number becomes
- * which of the registers of a row it is, or of a device's equal parts; else it stays what it is.
- */
+/* Finds the row of a device's table of registers for this address; NULL if there is none. If the
+ * row has several registers, *number is set to the index in it; else it is left unchanged. */
 const struct register_name *describe_find(const struct bus_region *region, uint64_t at,
 					  int *number);
-/* A device (NULL: where none is) and its register (NULL: it has no name); [number] if not below 0.
- */
-void describe_register(struct text *text, const struct device_ops *ops,
+/* Appends a device (NULL: none there), its slot unless negative, and its register (NULL: no name),
+ * with [number] unless negative. */
+void describe_register(struct text *text, const struct device_ops *ops, int slot,
 		       const struct register_name *row, int number);
-/* What was read or written by an access that was handled. */
-void describe_value(struct text *text, const struct register_name *row, const struct kvm_run *run);
+/* Appends the value of an access that has been handled. */
+void describe_value(struct text *text, const struct register_name *row,
+		    const struct mmio_access *access);
 
 #endif

@@ -1,77 +1,83 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registers, a backtrace, code and the last exits of every CPU; and an ELF core file.
+ * Registers, a backtrace, code and the last exits of every vCPU; and an ELF core file.
  *
- * Who calls it: main.c, console.c. Touches standard error and the core file; reads vCPUs and
- * guest RAM.
+ * Who calls it: main, commands.c, snapshot_text.c. Touches standard error and the core file; reads
+ * vCPUs and guest RAM.
  */
 #include "dump.h"
 
 #include "crt/sys.h"
+#include "vmm/host/saver.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/inspect.h"
+#include "vmm/machine/map.h"
 #include "vmm/machine/memory.h"
 #include "vmm/report.h"
+#include "vmm/snapshot/format.h"
 
 #include <elf.h>
 #include <fcntl.h>
 
-#define AROUND 8  /* instructions before pc, and from there on */
-#define FRAMES 32 /* of a backtrace at most */
-#define WORD 8	  /* bytes of a saved register */
+#define AROUND 8  /* instructions before pc, and from pc on */
+#define FRAMES 32 /* max, of a backtrace */
+#define LAST_X 30 /* of the general registers x0, x1 and so on */
 
-/* ---- for people ---- */
+/* ---- as text ---- */
 
-/* ESR_EL1.EC (Arm ARM, D17.2.37); what is not here is seldom seen. */
-static const struct {
-	uint8_t class;
-	char words[31];
-} classes[] = {
-	{ 0x00, "undefined instruction" },
-	{ 0x07, "access to FP or SIMD" },
-	{ 0x0d, "branch target" },
-	{ 0x0e, "illegal execution state" },
-	{ 0x15, "SVC" },
-	{ 0x16, "HVC" },
-	{ 0x18, "MSR, MRS or system instruction" },
-	{ 0x19, "access to SVE" },
-	{ 0x1c, "pointer authentication" },
-	{ 0x20, "instruction abort from EL0" },
-	{ 0x21, "instruction abort" },
-	{ 0x22, "misaligned pc" },
-	{ 0x24, "data abort from EL0" },
-	{ 0x25, "data abort" },
-	{ 0x26, "misaligned sp" },
-	{ 0x2f, "SError" },
-	{ CLASS_BRK, "BRK" },
-};
+/* ESR_EL1.EC (Arm ARM, D17.2.37); rare classes are left out. */
+#define CLASS_LIST(ROW)                                                                            \
+	ROW(0x00, "undefined instruction")                                                         \
+	ROW(0x07, "access to FP or SIMD")                                                          \
+	ROW(0x0d, "branch target")                                                                 \
+	ROW(0x0e, "illegal execution state")                                                       \
+	ROW(0x15, "SVC")                                                                           \
+	ROW(0x16, "HVC")                                                                           \
+	ROW(0x18, "MSR, MRS or system instruction")                                                \
+	ROW(0x19, "access to SVE")                                                                 \
+	ROW(0x1c, "pointer authentication")                                                        \
+	ROW(0x20, "instruction abort from EL0")                                                    \
+	ROW(0x21, "instruction abort")                                                             \
+	ROW(0x22, "misaligned pc")                                                                 \
+	ROW(0x24, "data abort from EL0")                                                           \
+	ROW(0x25, "data abort")                                                                    \
+	ROW(0x26, "misaligned sp")                                                                 \
+	ROW(0x2f, "SError")                                                                        \
+	ROW(CLASS_BRK, "BRK")
+#define CLASS(class, words) class,
+static const uint8_t classes[] = { CLASS_LIST(CLASS) };
+#define WORDS(class, words) words "\0"
+static const char class_words[] = CLASS_LIST(WORDS);
 
-static void dump_syndrome(uint64_t syndrome, uint64_t address)
+static void dump_syndrome(const struct vcpu *vcpu)
 {
+	uint64_t syndrome = register_of_regime(vcpu, ESR_EL1);
 	const char *words = "not known here";
 
-	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
-		if (classes[i].class == ESR_CLASS(syndrome))
-			words = classes[i].words;
-	report_text("  last exception to EL1: %s, at or about %#lx\n", words, address);
+	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
+		if (classes[i] == ESR_CLASS(syndrome))
+			words = string_at(class_words, i);
+	report_text("  last exception to EL%u: %s, at or about %#lx\n", register_level(vcpu), words,
+		    register_of_regime(vcpu, FAR_EL1));
 }
 
 static void dump_registers(const struct vcpu *vcpu)
 {
-	for (unsigned n = 0; n < GENERAL_REGISTERS + SYSTEM_REGISTERS; n++) {
-		static const char *const last[] = { "sp", "pc", "pstate" };
-		char name[sizeof system_registers->name];
+	for (unsigned n = 0; n < GENERAL_REGISTERS + system_registers(vcpu); n++) {
+		static const char last[][8] = { "sp", "pc", "pstate" };
+		unsigned row = n - GENERAL_REGISTERS;
+		char text[12];
+		const char *name = text;
 		uint64_t value, id;
 
-		snprintf(name, sizeof name, "x%u", n);
+		snprintf(text, sizeof text, "x%u", n);
 		if (n >= GENERAL_REGISTERS) {
-			memcpy(name, system_registers[n - GENERAL_REGISTERS].name, sizeof name);
-			id = REGISTER_U64 | system_registers[n - GENERAL_REGISTERS].id;
+			name = system_register_name(row);
+			id = system_register_id(row);
 		} else {
-			if (n >= GENERAL_REGISTERS - ARRAY_SIZE(last))
-				snprintf(name, sizeof name, "%s",
-					 last[n + ARRAY_SIZE(last) - GENERAL_REGISTERS]);
+			if (n > LAST_X)
+				name = last[n - LAST_X - 1];
 			id = register_general(vcpu, n);
 		}
 		if (register_try(vcpu, id, &value))
@@ -85,7 +91,8 @@ static bool read_words(const struct vcpu *vcpu, uint64_t address, void *words, s
 	return inspect_memory(vcpu, VIEW_VIRTUAL, address, words, size, false) == size;
 }
 
-/* Frame records (AAPCS64, 6.4.6): the caller's record, and where it is returned to. */
+/* Follows frame records (AAPCS64, 6.4.6): the address of the caller's record, and the return
+ * address. */
 static void dump_backtrace(const struct vcpu *vcpu)
 {
 	uint64_t record[2] = { register_get(vcpu, register_general(vcpu, 29)),
@@ -96,7 +103,7 @@ static void dump_backtrace(const struct vcpu *vcpu)
 		uint64_t frame = record[0];
 
 		report_text(" %lx", record[1]);
-		/* The stack grows down: what leads back is no caller's. */
+		/* The stack grows down: a record at a lower address is not a caller's. */
 		if (!read_words(vcpu, frame, record, sizeof record) || record[0] <= frame)
 			break;
 	}
@@ -136,28 +143,28 @@ static void dump_cpu(const struct vcpu *vcpu)
 	report_text("\nCPU %u at EL%lu\n", vcpu->index,
 		    PSTATE_EL(register_get(vcpu, CORE_REGISTER(regs.pstate))));
 	dump_registers(vcpu);
-	dump_syndrome(register_get(vcpu, ESR_EL1), register_get(vcpu, FAR_EL1));
+	dump_syndrome(vcpu);
 	dump_backtrace(vcpu);
 	dump_code(vcpu);
 	dump_exits(vcpu);
 }
 
-/* ---- for gdb ---- */
+/* ---- as a core file ---- */
 
-/* One CPU's note of a core file (linux/elfcore.h, struct elf_prstatus of arm64). */
+/* One vCPU's NT_PRSTATUS note (linux/elfcore.h, struct elf_prstatus of arm64). */
 struct __attribute__((packed)) status_note {
 	Elf64_Nhdr header;
 	char name[8];
 	uint32_t signal[8];
 	uint32_t pid;
 	uint32_t others[19];
-	uint64_t registers[GENERAL_REGISTERS];
+	uint8_t registers[GENERAL_REGISTERS * sizeof(uint64_t)];
 	uint64_t is_valid;
 };
 #define STATUS_SIZE 392
 _Static_assert(sizeof(struct status_note) == 12 + 8 + STATUS_SIZE, "no padding");
 
-/* What the file begins with; the notes follow, and the guest's RAM at a page. */
+/* The start of the file; the notes follow, and then RAM, aligned to CORE_PAGE. */
 struct core {
 	Elf64_Ehdr header;
 	Elf64_Phdr notes, ram;
@@ -165,62 +172,46 @@ struct core {
 
 #define CORE_PAGE 0x10000
 
-static struct status_note make_note(const struct vcpu *vcpu)
+static struct status_note make_note(const struct core_content *content, unsigned cpu)
 {
 	struct status_note note = {
 		.header = { sizeof "CORE", STATUS_SIZE, NT_PRSTATUS },
 		.name = "CORE",
-		.pid = vcpu->index + 1,
+		.pid = cpu + 1,
 	};
 
-	for (unsigned n = 0; n < GENERAL_REGISTERS; n++)
-		note.registers[n] = register_get(vcpu, register_general(vcpu, n));
+	content->get_registers(content->context, cpu, note.registers);
 	return note;
 }
 
-/* Writes at this place of the file, if all went well till here. 0 or negative errno. */
-static long write_at(int fd, long before, const void *data, size_t size, uint64_t at)
+/* Writes at this offset unless an earlier write failed (`before`). Returns 0 or negative errno. */
+static int write_at(int fd, int before, const void *data, size_t size, uint64_t at)
 {
-	while (before == 0 && size) {
-		long n = sys_pwrite64(fd, data, size, at);
-
-		if (n < 0)
-			return n;
-		data = (const char *)data + n;
-		size -= (size_t)n;
-		at += (uint64_t)n;
-	}
-	return before;
+	return before < 0 ? before : saver_write(fd, data, size, at);
 }
 
-static bool is_zero(const void *page)
+/* Pages of zeros become holes in the file. */
+static int write_ram(int fd, const struct core_content *content, uint64_t at)
 {
-	const uint64_t *words = page;
-
-	for (unsigned i = 0; i < CORE_PAGE / sizeof *words; i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
-/* Pages of zeros stay holes of a new file, but for the last, which gives it its size. */
-static long write_ram(int fd, const struct guest_memory *memory, uint64_t at)
-{
-	/* What is no file, such as a disk, cannot be emptied: there zeros are written, too. */
+	/* A block device cannot be truncated: there, pages of zeros are written, too. */
 	bool is_empty = sys_ftruncate(fd, 0) == 0;
-	long result = 0;
+	int result = is_empty ? (int)sys_ftruncate(fd, at + content->size) : 0;
 
-	for (uint64_t done = 0; done < memory->size; done += CORE_PAGE)
-		if (!is_empty || !is_zero(memory->host + done) || done + CORE_PAGE == memory->size)
-			result = write_at(fd, result, memory->host + done, CORE_PAGE, at + done);
+	for (unsigned i = 0; i < content->part_count; i++) {
+		const struct core_part *part = &content->parts[i];
+
+		for (uint64_t done = 0; done < part->size; done += CORE_PAGE)
+			if (!is_empty || !snapshot_is_zero(part->bytes + done, CORE_PAGE))
+				result = write_at(fd, result, part->bytes + done, CORE_PAGE,
+						  at + part->offset + done);
+	}
 	return result;
 }
 
-/* Addresses are physical ones, which a payload without page tables of its own has, too. */
-static void dump_core(const struct run *run)
+/* Addresses in the core file are physical, which also suits a payload that runs without an MMU. */
+bool dump_write_core(int fd, const struct core_content *content)
 {
-	const struct guest_memory *memory = run->vcpus[0].memory;
-	uint64_t notes = run->cpus * sizeof(struct status_note);
+	uint64_t notes = content->cpus * sizeof(struct status_note);
 	struct core core = {
 		.header = {
 			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
@@ -241,23 +232,51 @@ static void dump_core(const struct run *run)
 			.p_type = PT_LOAD,
 			.p_flags = PF_R | PF_W | PF_X,
 			.p_offset = (sizeof core + notes + CORE_PAGE - 1) & -CORE_PAGE,
-			.p_vaddr = memory->base.address,
-			.p_paddr = memory->base.address,
-			.p_filesz = memory->size,
-			.p_memsz = memory->size,
+			.p_vaddr = RAM_BASE,
+			.p_paddr = RAM_BASE,
+			.p_filesz = content->size,
+			.p_memsz = content->size,
 		},
 	};
-	long result = write_ram(run->core, memory, core.ram.p_offset);
+	int result = write_ram(fd, content, core.ram.p_offset);
 
-	result = write_at(run->core, result, &core, sizeof core, 0);
-	for (unsigned i = 0; i < run->cpus; i++) {
-		struct status_note note = make_note(&run->vcpus[i]);
+	result = write_at(fd, result, &core, sizeof core, 0);
+	for (unsigned i = 0; i < content->cpus; i++) {
+		struct status_note note = make_note(content, i);
 
-		result = write_at(run->core, result, &note, sizeof note,
+		result = write_at(fd, result, &note, sizeof note,
 				  core.notes.p_offset + i * sizeof note);
 	}
 	if (result < 0)
 		report("--dump-core: %s; the file is not whole", error_text((int)-result));
+	return result >= 0;
+}
+
+/* A struct core_content's get_registers. */
+static void get_registers(const void *vcpus, unsigned cpu, void *registers)
+{
+	const struct vcpu *vcpu = &((const struct vcpu *)vcpus)[cpu];
+
+	for (unsigned n = 0; n < GENERAL_REGISTERS; n++) {
+		uint64_t value = register_get(vcpu, register_general(vcpu, n));
+
+		memcpy((uint64_t *)registers + n, &value, sizeof value);
+	}
+}
+
+static void dump_core(const struct run *run)
+{
+	const struct guest_memory *memory = run->vcpus[0].memory;
+	const struct core_part ram = { .size = memory->size, .bytes = memory->host };
+
+	(void)dump_write_core(run->core, &(const struct core_content){
+						 .cpus = run->cpus,
+						 .get_registers = get_registers,
+						 .context = run->vcpus,
+						 .size = memory->size,
+						 .parts = &ram,
+						 .part_count = 1,
+					 });
 }
 
 int dump_open_core(const char *name)
@@ -267,7 +286,7 @@ int dump_open_core(const char *name)
 	if (name)
 		fd = sys_openat(AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (name && fd < 0)
-		die(STATUS_HOST, "--dump-core %.200s: %s", name, error_text((int)-fd));
+		die(STATUS_HOST, "%s %.200s: %s", "--dump-core", name, error_text((int)-fd));
 	return (int)fd;
 }
 

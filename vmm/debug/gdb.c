@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * The packets of gdb's remote serial protocol (Debugging with GDB, appendix E), and their answers.
+ * The packets of gdb's remote serial protocol (Debugging with GDB, appendix E), and their replies.
  *
- * Who calls it: gdb_line.c for a packet that has come in; main and the event loop. Touches the
- * guest's CPUs and memory, while they stand still. A packet may hold anything: what makes no sense
- * gets an error for an answer.
+ * Who calls it: gdb_line.c for a received packet; main and the event loop. Touches the guest's
+ * vCPUs and memory while they are paused. A packet may contain anything: an invalid one gets an
+ * error reply.
  */
 #include "gdb.h"
 
 #include "stats.h"
+#include "vmm/machine/memory.h"
 #include "trace.h"
 
 #include <signal.h>
 
-/* ---- answers ---- */
+/* ---- writing replies ---- */
 
 static void __attribute__((format(printf, 2, 3))) put(struct gdb *gdb, const char *format, ...)
 {
 	va_list arguments;
 
-	/* It cannot be too long: who puts in what gdb asks for looks at the room first. */
+	/* It always fits: callers check the room for what depends on gdb's request. */
 	va_start(arguments, format);
 	gdb->reply_size +=
 		(unsigned)vsnprintf(gdb->reply + gdb->reply_size,
@@ -48,9 +49,10 @@ static void put_result(struct gdb *gdb, bool good)
 		put_error(gdb);
 }
 
-/* ---- questions ---- */
+/* ---- parsing packets ---- */
 
-/* A number of at least one digit; false, and nothing taken, if there is none. */
+/* Parses a hexadecimal number of at least one digit; false, with nothing consumed, if there is
+ * none. */
 static bool take_number(const char **text, uint64_t *number)
 {
 	const char *first = *text;
@@ -68,13 +70,13 @@ static bool take(const char **text, char c)
 	return true;
 }
 
-/* Two numbers with a comma between: an address and a size. */
+/* Parses two numbers with a comma between them: an address and a size. */
 static bool take_pair(const char **text, uint64_t *first, uint64_t *second)
 {
 	return take_number(text, first) && take(text, ',') && take_number(text, second);
 }
 
-/* Bytes in hexadecimal; false if there are fewer. */
+/* Parses bytes in hexadecimal; false if there are fewer. */
 static bool take_bytes(const char **text, void *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
@@ -89,7 +91,7 @@ static bool take_bytes(const char **text, void *bytes, size_t size)
 	return true;
 }
 
-/* A thread: 1 is CPU 0; 0 means any, -1 all. False if there is no such. */
+/* Parses a thread id: 1 is CPU 0; 0 means any, -1 all. False if there is no such thread. */
 static bool take_thread(const struct gdb *gdb, const char **text, unsigned *cpu, bool *all)
 {
 	uint64_t thread = 0;
@@ -111,7 +113,6 @@ static struct vcpu *current(const struct gdb *gdb)
 #define FIRST_VECTOR GENERAL_REGISTERS
 #define FPSR (FIRST_VECTOR + 32)
 #define FIRST_SYSTEM (FPSR + 2)
-#define ALL_REGISTERS (FIRST_SYSTEM + SYSTEM_REGISTERS)
 #define VECTOR 16 /* bytes */
 
 static unsigned size_of_register(uint64_t n)
@@ -125,30 +126,23 @@ static uint64_t id_of_register(const struct vcpu *vcpu, unsigned n)
 {
 	if (n < GENERAL_REGISTERS)
 		return register_general(vcpu, n);
-	if (n < FPSR)
-		return KVM_REG_ARM64 | KVM_REG_SIZE_U128 | KVM_REG_ARM_CORE |
-		       (KVM_REG_ARM_CORE_REG(fp_regs.vregs[0]) + 4ul * (n - FIRST_VECTOR));
 	if (n < FIRST_SYSTEM)
 		return KVM_REG_ARM64 | KVM_REG_SIZE_U32 | KVM_REG_ARM_CORE |
 		       (KVM_REG_ARM_CORE_REG(fp_regs.fpsr) + (n - FPSR));
-	return REGISTER_U64 | system_registers[n - FIRST_SYSTEM].id;
+	return system_register_id(n - FIRST_SYSTEM);
 }
 
-/* Its value in the guest's byte order; false if this CPU has no such. Room for a scalable one. */
+/* Reads or writes a register in the guest's byte order; false if this CPU does not have it. `value`
+ * has room for a scalable vector register. */
 static bool access_register(const struct vcpu *vcpu, unsigned long request, unsigned n, void *value)
 {
-	struct kvm_one_reg reg = { .id = id_of_register(vcpu, n), .addr = (uintptr_t)value };
+	struct kvm_one_reg reg = { .addr = (uintptr_t)value };
 
-	if (kvm_try(vcpu->fd, request, (uintptr_t)&reg) == 0)
-		return true;
-	if (n < FIRST_VECTOR || n >= FPSR)
-		return false;
-	/* With SVE a vector register is the beginning of a scalable one. */
-	reg.id = KVM_REG_ARM64_SVE_ZREG(n - FIRST_VECTOR, 0);
+	if (n >= FIRST_VECTOR && n < FPSR)
+		return register_vector(vcpu, request, n - FIRST_VECTOR, value);
+	reg.id = id_of_register(vcpu, n);
 	return kvm_try(vcpu->fd, request, (uintptr_t)&reg) == 0;
 }
-
-#define SCALABLE 256 /* bytes */
 
 static void put_register(struct gdb *gdb, unsigned n)
 {
@@ -166,7 +160,7 @@ static bool take_register(const struct gdb *gdb, const char **text, unsigned n)
 	uint8_t value[SCALABLE] = { 0 };
 	unsigned size = size_of_register(n);
 
-	/* What gdb does not know of it stays. */
+	/* Bits beyond gdb's part of the register are kept. */
 	return access_register(current(gdb), KVM_GET_ONE_REG, n, value) &&
 	       take_bytes(text, value, size) &&
 	       access_register(current(gdb), KVM_SET_ONE_REG, n, value);
@@ -188,11 +182,16 @@ static void write_registers(struct gdb *gdb, const char *text)
 	put_result(gdb, good);
 }
 
+static bool take_register_number(const struct gdb *gdb, const char **text, uint64_t *n)
+{
+	return take_number(text, n) && *n < FIRST_SYSTEM + system_registers(current(gdb));
+}
+
 static void read_register(struct gdb *gdb, const char *text)
 {
 	uint64_t n;
 
-	if (take_number(&text, &n) && n < ALL_REGISTERS)
+	if (take_register_number(gdb, &text, &n))
 		put_register(gdb, (unsigned)n);
 	else
 		put_error(gdb);
@@ -202,7 +201,7 @@ static void write_register(struct gdb *gdb, const char *text)
 {
 	uint64_t n;
 
-	put_result(gdb, take_number(&text, &n) && n < ALL_REGISTERS && take(&text, '=') &&
+	put_result(gdb, take_register_number(gdb, &text, &n) && take(&text, '=') &&
 				take_register(gdb, &text, (unsigned)n));
 }
 
@@ -244,7 +243,7 @@ static void write_memory(struct gdb *gdb, const char *text)
 		put_error(gdb);
 }
 
-/* Of binary data, whose } escapes the byte behind it. */
+/* Binary data; } escapes the byte after it. */
 static void write_binary(struct gdb *gdb, const char *text)
 {
 	const char *end = gdb->packet + gdb->received;
@@ -268,7 +267,7 @@ static void write_binary(struct gdb *gdb, const char *text)
 		put_error(gdb);
 }
 
-/* ---- points ---- */
+/* ---- breakpoints and watchpoints ---- */
 
 static bool take_point(const char **text, struct point *point)
 {
@@ -297,7 +296,7 @@ static void remove_point(struct gdb *gdb, const char *text)
 	put_result(gdb, take_point(&text, &point) && debug_remove(&gdb->debug, point));
 }
 
-/* ---- stopping and going on ---- */
+/* ---- pausing and resuming the guest ---- */
 
 static void put_stop(struct gdb *gdb, unsigned signal, const struct stop *stop)
 {
@@ -313,10 +312,8 @@ static void put_stop(struct gdb *gdb, unsigned signal, const struct stop *stop)
 		put(gdb, "%s:%lx;", watchpoints[stop->kind], stop->address);
 }
 
-/*
- * Holds the guest, for this signal or what has stopped a CPU: gdb is told which if it waits for
- * that. Without a signal the guest goes on if nothing has.
- */
+/* Pauses the guest, for this signal or because a vCPU has stopped, and sends the stop reply that
+ * gdb waits for. With signal 0 the guest is resumed if no vCPU has stopped. */
 static void hold(struct gdb *gdb, unsigned signal)
 {
 	struct stop stop = { .cpu = gdb->cpu };
@@ -341,7 +338,8 @@ void gdb_interrupt(struct gdb *gdb)
 	hold(gdb, SIGINT);
 }
 
-void gdb_stopped(struct gdb *gdb)
+/* A pause that a vCPU has requested is complete. Is the run's `on_paused`. */
+static void hold_stopped(void *gdb)
 {
 	hold(gdb, 0);
 }
@@ -352,16 +350,16 @@ static void resume(struct gdb *gdb)
 	debug_resume(&gdb->debug);
 }
 
-static void say_stop(struct gdb *gdb, const char *text)
+static void reply_stop_reason(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put_stop(gdb, SIGTRAP, &(struct stop){ .cpu = gdb->cpu });
 }
 
-/* All CPUs, the current one perhaps by a single step. */
+/* Resumes all vCPUs, the current one by a single step if `step`. */
 static void go_on(struct gdb *gdb, const char *text, bool step)
 {
-	if (*text) { /* an address to go on at, which gdb does not send: it sets pc */
+	if (*text) { /* an address to resume at; gdb sets pc instead */
 		put_error(gdb);
 		return;
 	}
@@ -383,7 +381,8 @@ static void step(struct gdb *gdb, const char *text)
 	go_on(gdb, text, true);
 }
 
-/* One action of vCont for those CPUs that have none yet; false if it is none. */
+/* Parses one action of vCont and applies it to its vCPUs that have none yet; false if it is
+ * invalid. */
 static bool take_action(struct gdb *gdb, const char **text)
 {
 	bool steps = **text == 's' || **text == 'S';
@@ -393,7 +392,7 @@ static bool take_action(struct gdb *gdb, const char **text)
 
 	if (!steps && **text != 'c' && **text != 'C')
 		return false;
-	/* A guest has no signals to be given. */
+	/* A guest cannot be given signals. */
 	if (*(*text)++ < 'a' && !take_number(text, &signal))
 		return false;
 	if (take(text, ':') && !take_thread(gdb, text, &cpu, &all))
@@ -409,7 +408,7 @@ static bool take_action(struct gdb *gdb, const char **text)
 	return true;
 }
 
-/* CPUs for which there is no action stay where they are. */
+/* vCPUs without an action stay paused. */
 static void go_each(struct gdb *gdb, const char *text)
 {
 	bool good = true;
@@ -428,8 +427,8 @@ static void go_each(struct gdb *gdb, const char *text)
 	resume(gdb);
 }
 
-/* The guest goes on without gdb. */
-void gdb_let_go(struct gdb *gdb)
+/* Removes all points and resumes the guest without gdb. */
+void gdb_detach(struct gdb *gdb)
 {
 	gdb->awaits = false;
 	hold(gdb, SIGINT);
@@ -441,7 +440,7 @@ void gdb_let_go(struct gdb *gdb)
 static void detach(struct gdb *gdb, const char *text)
 {
 	(void)text;
-	gdb_let_go(gdb);
+	gdb_detach(gdb);
 	put_result(gdb, true);
 }
 
@@ -449,7 +448,7 @@ static void end(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put_result(gdb, true);
-	run_end(gdb->run, STOPPED, STATUS_ESCAPE);
+	run_end(gdb->run, ENDED_BY_USER, STATUS_ESCAPE);
 }
 
 /* ---- threads ---- */
@@ -483,13 +482,13 @@ static void list_threads(struct gdb *gdb, const char *text)
 		put(gdb, "%c%x", i ? ',' : 'm', i + 1);
 }
 
-static void end_list(struct gdb *gdb, const char *text)
+static void reply_end_of_list(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put(gdb, "l");
 }
 
-static void say_thread(struct gdb *gdb, const char *text)
+static void reply_current_thread(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put(gdb, "QC%x", gdb->cpu + 1);
@@ -512,10 +511,11 @@ static void describe_thread(struct gdb *gdb, const char *text)
 				   state.mp_state == KVM_MP_STATE_STOPPED ? " off" : ""));
 }
 
-/* ---- what the target is ---- */
+/* ---- the description of the target ---- */
 
-/* It is a gdb's first question: what another one has left, on a line that is no socket, goes. */
-static void say_features(struct gdb *gdb, const char *text)
+/* The first packet of every gdb: points that an earlier one has left, on a line that is no socket,
+ * are removed. */
+static void reply_features(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	debug_remove_all(&gdb->debug);
@@ -526,7 +526,7 @@ static void say_features(struct gdb *gdb, const char *text)
 	    GDB_PACKET);
 }
 
-static void say_actions(struct gdb *gdb, const char *text)
+static void reply_actions(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put(gdb, "vCont;c;C;s;S");
@@ -539,13 +539,14 @@ static void stop_acks(struct gdb *gdb, const char *text)
 	put_result(gdb, true);
 }
 
-static void say_attached(struct gdb *gdb, const char *text)
+static void reply_attached(struct gdb *gdb, const char *text)
 {
 	(void)text;
 	put(gdb, "1");
 }
 
-/* A document that is written whenever a part of it is read, of which only that part is kept. */
+/* A document, of which gdb reads one part at a time. It is generated anew each time, and only that
+ * part is kept. */
 struct document {
 	struct gdb *gdb;
 	uint64_t skip, room; /* characters until the part begins, and until it ends */
@@ -574,7 +575,7 @@ write_text(struct document *document, const char *format, ...)
 	}
 }
 
-/* The registers' numbers are their order. */
+/* Registers are numbered in order. */
 static void write_register_rows(struct document *document, const char *name, unsigned count,
 				unsigned bits, const char *type)
 {
@@ -598,12 +599,13 @@ static void write_target(struct document *document)
 	write_register_rows(document, "fpsr", 1, 32, "int");
 	write_register_rows(document, "fpcr", 1, 32, "int");
 	write_text(document, "</feature><feature name=\"org.nestling.system\">");
-	for (unsigned i = 0; i < SYSTEM_REGISTERS; i++)
-		write_register_rows(document, system_registers[i].name, 1, 64, "int");
+	for (unsigned i = 0; i < system_registers(current(document->gdb)); i++)
+		write_register_rows(document, system_register_name(i), 1, 64, "int");
 	write_text(document, "</feature></target>");
 }
 
-/* By the guest's own addresses, too, which are anywhere. Flash takes hardware breakpoints. */
+/* All but the flash is declared as RAM, since virtual addresses can be anywhere. For ROM gdb uses
+ * hardware breakpoints. */
 static void write_memory_map(struct document *document)
 {
 	uint64_t flash = document->gdb->flash->size;
@@ -615,7 +617,7 @@ static void write_memory_map(struct document *document)
 		   flash, ~flash);
 }
 
-/* What follows the document's name: where the part begins, and its size. */
+/* `text` is the part's offset and size. */
 static void read_document(struct gdb *gdb, const char *text, void (*write)(struct document *))
 {
 	struct document document = { .gdb = gdb };
@@ -644,7 +646,7 @@ static void read_memory_map(struct gdb *gdb, const char *text)
 
 /* ---- gdb's `monitor` ---- */
 
-/* The guest stays where it is until gdb lets it go on: at its first instruction then. */
+/* The guest remains paused, at its first instruction once gdb resumes it. */
 static void monitor_reset(struct gdb *gdb)
 {
 	run_end(gdb->run, RESET, 0);
@@ -681,15 +683,15 @@ static const struct {
 	const char *name, *help;
 	void (*act)(struct gdb *gdb);
 } monitor_commands[] = {
-	{ "reset", "start the guest anew", monitor_reset },
-	{ "trace on", "tell all that happens, on nestling's standard error", monitor_trace_on },
-	{ "trace off", "not any more", monitor_trace_off },
-	{ "stats", "figures so far, there, too", monitor_stats },
-	{ "physical", "addresses are physical ones from now on", monitor_physical },
-	{ "virtual", "addresses are the CPU's own again", monitor_virtual },
+	{ "reset", "reset the guest", monitor_reset },
+	{ "trace on", "trace everything, on nestling's standard error", monitor_trace_on },
+	{ "trace off", "stop tracing", monitor_trace_off },
+	{ "stats", "statistics so far, on nestling's standard error", monitor_stats },
+	{ "physical", "take addresses as physical", monitor_physical },
+	{ "virtual", "take addresses as virtual again", monitor_virtual },
 };
 
-/* A line for gdb's user, before the answer proper. */
+/* Lets gdb print a line, before the reply itself. */
 static void print(struct gdb *gdb, const char *name, const char *help)
 {
 	char line[96];
@@ -720,27 +722,28 @@ static void monitor(struct gdb *gdb, const char *text)
 
 /* ---- packets ---- */
 
-/* What a packet begins with; the first row that fits is it. Those that answer later say nothing. */
+/* Packets by their first characters; the first row that matches is used. Handlers that resume the
+ * guest leave the reply empty, and send it later. */
 static const struct {
 	char name[32];
 	void (*handle)(struct gdb *gdb, const char *text);
 } packets[] = {
-	{ "qSupported", say_features },
+	{ "qSupported", reply_features },
 	{ "QStartNoAckMode", stop_acks },
 	{ "qXfer:features:read:target.xml:", read_target },
 	{ "qXfer:memory-map:read::", read_memory_map },
 	{ "qRcmd,", monitor },
-	{ "qAttached", say_attached },
+	{ "qAttached", reply_attached },
 	{ "qfThreadInfo", list_threads },
-	{ "qsThreadInfo", end_list },
+	{ "qsThreadInfo", reply_end_of_list },
 	{ "qThreadExtraInfo,", describe_thread },
-	{ "qC", say_thread },
-	{ "vCont?", say_actions },
+	{ "qC", reply_current_thread },
+	{ "vCont?", reply_actions },
 	{ "vCont", go_each },
 	{ "vKill", end },
 	{ "k", end },
 	{ "D", detach },
-	{ "?", say_stop },
+	{ "?", reply_stop_reason },
 	{ "g", read_registers },
 	{ "G", write_registers },
 	{ "p", read_register },
@@ -756,7 +759,7 @@ static const struct {
 	{ "s", step },
 };
 
-/* One that is not known gets the empty answer. */
+/* An unknown packet gets an empty reply. */
 void gdb_packet(struct gdb *gdb)
 {
 	hold(gdb, SIGINT);
@@ -768,7 +771,7 @@ void gdb_packet(struct gdb *gdb)
 			break;
 		}
 	}
-	/* A guest that goes on answers when it stops. */
+	/* If the guest was resumed, the reply is sent when it stops. */
 	if (!gdb->awaits || gdb->reply_size)
 		gdb_send_reply(gdb);
 }
@@ -782,6 +785,9 @@ void gdb_attach(struct gdb *gdb, struct run *run, const struct vm *vm,
 	gdb->run = run;
 	gdb->flash = flash;
 	debug_create(&gdb->debug, run, vm);
+	run->on_paused = hold_stopped;
+	run->debugger = gdb;
+	gdb_attach_line(gdb);
 }
 
 void gdb_start(struct gdb *gdb)
@@ -792,6 +798,7 @@ void gdb_start(struct gdb *gdb)
 
 void gdb_finish(struct gdb *gdb, int status)
 {
+	gdb->is_over = true;
 	if (!gdb->awaits)
 		return;
 	put(gdb, "W%02x", status);

@@ -1,42 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stub for gdb (Debugging with GDB, appendix E: remote serial protocol), all-stop, one thread a
- * vCPU.
+ * A gdb stub (Debugging with GDB, appendix E: remote serial protocol), all-stop, with a thread for
+ * each vCPU.
  *
- * Who uses it: main opens its line, the event loop hands it what comes in and what has stopped. A
- * guest that runs without --gdb has none of it.
+ * Who uses it: main opens its line; the event loop passes its input, and tells when the guest has
+ * paused.
+ * Without --gdb none of it is called.
  */
 #ifndef VMM_GDB_H
 #define VMM_GDB_H
 
 #include "breakpoints.h"
-#include "vmm/host/console.h"
-#include "vmm/host/outlet.h"
+#include "vmm/machine/console.h"
+#include "vmm/outlet.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/inspect.h"
 #include "vmm/options.h"
 
-#define GDB_FILES 2	/* descriptors: a socket's, and a connection's */
-#define GDB_PACKET 4096 /* bytes between $ and #, either way */
+#define GDB_FILES 2	/* descriptors: of a listening socket and a connection */
+#define GDB_PACKET 4096 /* max bytes between $ and #, in both directions */
 
 struct gdb {
 	struct debug debug;
 	struct run *run;
-	const struct guest_memory *flash; /* what a payload has put into the flash window */
-	const struct console *console;	  /* for the figures */
+	const struct guest_memory *flash; /* the payload's part of the flash window */
+	const struct console *console;	  /* for statistics */
 
-	int fd; /* the line; -1: nobody is at its other end */
+	int fd; /* the connection; -1: none */
 	struct outlet line;
-	int listener; /* whom a socket's next connection comes from; -1: the line is no socket */
+	struct loop_source input;  /* the connection, or else the listener */
+	struct loop_source output; /* to it */
+	int listener;		   /* the listening socket; -1: the line is no socket */
 
-	bool holds;  /* the guest stands still because gdb wants so */
-	bool awaits; /* gdb waits for it to stop */
+	bool holds;   /* gdb holds the guest paused */
+	bool awaits;  /* gdb waits for a stop reply */
+	bool is_over; /* the guest has ended: input is ignored */
 	bool no_acks;
-	bool was_asked; /* something, ever */
-	unsigned cpu;	/* that g, m and their like mean */
+	bool was_asked; /* a packet has been received */
+	unsigned cpu;	/* the current thread, of g, m and the like */
 	enum view view;
 
-	/* What has come in: of a packet the text, without its frame. */
+	/* The packet being received, without its frame. */
 	char packet[GDB_PACKET + 1];
 	unsigned received;
 	enum { IDLE, TEXT, CHECKSUM_HIGH, CHECKSUM_LOW } state;
@@ -44,39 +48,37 @@ struct gdb {
 
 	char reply[GDB_PACKET + 1];
 	unsigned reply_size;
-	char unsent[4 *
-		    GDB_PACKET]; /* for the event loop to send: gdb asks for one thing at a time */
+	/* Queue of the line: gdb has one request in flight, so this is enough. */
+	uint8_t unsent[4 * GDB_PACKET];
 };
 
-/* The descriptor of a line fd:N; -1 if it is something else, or NULL. */
+/* The descriptor N of a line "fd:N"; -1 if `line` is another kind, or NULL. */
 int gdb_inherited(const char *line);
-/* Opens the line that --gdb names: a terminal, fd:N, unix:PATH; dies if it cannot be had. */
+/* Opens the line that --gdb names: a terminal, fd:N or unix:PATH. `holds`: the guest starts paused.
+ * Dies if it cannot. */
 void gdb_open(struct gdb *gdb, const char *line, bool holds);
-/* This is the guest; before its first run. */
+/* Attaches gdb to the guest, and its line to the event loop. Before the first run. */
 void gdb_attach(struct gdb *gdb, struct run *run, const struct vm *vm,
 		const struct guest_memory *flash, const struct console *console);
-/* The guest is about to start, anew. */
+/* To be called before each start of the guest. */
 void gdb_start(struct gdb *gdb);
-/* It has ended, with this exit status: tells gdb. */
+/* Reports to gdb that the guest has ended with this exit status. */
 void gdb_finish(struct gdb *gdb, int status);
-
-/* The event loop's: what to wait for input on, or -1; that there is some; that a CPU has asked for
- * a pause. */
-int gdb_fd(const struct gdb *gdb);
-void gdb_input(struct gdb *gdb);
-void gdb_stopped(struct gdb *gdb);
 
 /* ---- between gdb.c and gdb_line.c ---- */
 
-/* One byte from gdb, as gdb_input takes them. */
+/* Adds the line's input and output to the event loop. */
+void gdb_attach_line(struct gdb *gdb);
+/* One byte from gdb. */
 void gdb_receive(struct gdb *gdb, uint8_t byte);
-/* A packet has come in; a Ctrl-C has; nobody is at the other end any more. */
+/* Called for a received packet; for a Ctrl-C; and to resume the guest without gdb, when it
+ * disconnects. */
 void gdb_packet(struct gdb *gdb);
 void gdb_interrupt(struct gdb *gdb);
-void gdb_let_go(struct gdb *gdb);
-/* Sends what gdb->reply holds as a packet, and empties it. */
+void gdb_detach(struct gdb *gdb);
+/* Sends gdb->reply as a packet, and empties it. */
 void gdb_send_reply(struct gdb *gdb);
-/* -1 if it is none. */
+/* The digit's value; -1 if it is none. */
 int gdb_hex_digit(char c);
 
 #endif

@@ -2,27 +2,28 @@
 /*
  * The line to gdb: how it is opened, and how packets are framed on it (Debugging with GDB, E.1).
  *
- * Who calls it: main opens it, the event loop says that something has come in, gdb.c answers.
- * Touches the line's descriptors.
+ * Who calls it: main opens it, the event loop passes its input, gdb.c sends replies. Touches the
+ * line's descriptors.
  */
 #include "crt/sys.h"
 #include "gdb.h"
+#include "vmm/machine/serve.h"
+#include "vmm/options.h"
 #include "vmm/report.h"
 
 #include <asm/termbits.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
-/*
- * Whoever does not read, though it has asked for more than can wait for it, misses the rest. That
- * nobody is at the other end any more is found out when it is read from.
- */
+/* If gdb does not read and the queue is full, the rest is dropped. A closed connection is noticed
+ * by reading. */
 static void send_bytes(struct gdb *gdb, const void *bytes, size_t size)
 {
 	if (gdb->fd >= 0)
@@ -42,7 +43,7 @@ void gdb_send_reply(struct gdb *gdb)
 	gdb->reply_size = 0;
 }
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
 int gdb_hex_digit(char c)
 {
@@ -54,7 +55,7 @@ int gdb_hex_digit(char c)
 	return (int)(digit - digits) - (digit - digits < 16 ? 0 : 6);
 }
 
-/* It is in no packet's text: what came before it is all there is of another one. */
+/* A $ is never part of a packet: what was received before it was incomplete. */
 static void begin_packet(struct gdb *gdb)
 {
 	gdb->state = TEXT;
@@ -63,9 +64,9 @@ static void begin_packet(struct gdb *gdb)
 }
 
 /*
- * What gdb sends before a terminal's line is open may be echoed, for that is how the kernel opens a
- * terminal, and the pluses in gdb's first packet look like our acknowledgement of it. After a while
- * gdb asks for the answer once more: the first packet is always the same.
+ * Opening a terminal echoes what gdb sent before, and the pluses in gdb's first packet then look
+ * like acknowledgements to gdb. After a while gdb asks for the reply again; its first packet is
+ * always qSupported.
  */
 static void answer_lost_packet(struct gdb *gdb)
 {
@@ -74,7 +75,7 @@ static void answer_lost_packet(struct gdb *gdb)
 	gdb_packet(gdb);
 }
 
-/* Between packets: Ctrl-C, acknowledgements, noise. */
+/* A byte between packets: Ctrl-C, an acknowledgement, or noise. */
 static void receive_idle(struct gdb *gdb, uint8_t byte)
 {
 	if (byte == '$')
@@ -95,7 +96,7 @@ static void receive_text(struct gdb *gdb, uint8_t byte)
 		gdb->packet[gdb->received++] = (char)byte;
 		gdb->sum += byte;
 	} else {
-		gdb->state = IDLE; /* it is more than we said that we take */
+		gdb->state = IDLE; /* longer than PacketSize, which we announced */
 	}
 }
 
@@ -106,7 +107,7 @@ static void end_packet(struct gdb *gdb)
 	gdb->state = IDLE;
 	gdb->was_asked = true;
 	gdb->packet[gdb->received] = '\0';
-	/* A line that is no socket does not tell when another gdb is at its end. */
+	/* Without a socket, a new gdb at the other end is only recognised by its first packet. */
 	if (!strncmp(gdb->packet, "qSupported", 10))
 		gdb->no_acks = gdb->awaits = false;
 	if (!gdb->no_acks)
@@ -144,7 +145,7 @@ static _Noreturn void die_of_line(const char *line, long error)
 				 : error_text((int)-error));
 }
 
-/* Raw, and as fast as boards' serial ports are by custom. */
+/* Raw, at the speed that is usual for boards' serial ports. */
 static long open_terminal(const char *path)
 {
 	struct termios mode = { .c_cflag = B115200 | CS8 | CREAD | CLOCAL, .c_cc[VMIN] = 1 };
@@ -154,7 +155,7 @@ static long open_terminal(const char *path)
 	if (fd < 0)
 		return fd;
 	result = ioctl_restart((int)fd, TCSETS, (uintptr_t)&mode);
-	if (result == 0) /* what has come before the line was open is lost: once again, please */
+	if (result == 0) /* ask gdb to resend what came before the line was open */
 		result = write_all((int)fd, "-", 1);
 	return result < 0 ? result : fd;
 }
@@ -177,13 +178,7 @@ static long listen_at(const char *path)
 
 int gdb_inherited(const char *line)
 {
-	int fd = 0;
-
-	if (!line || strncmp(line, "fd:", 3) != 0 || !line[3])
-		return -1;
-	for (line += 3; *line >= '0' && *line <= '9' && fd < 1 << 20; line++)
-		fd = fd * 10 + (*line - '0');
-	return *line ? -1 : fd;
+	return line && !strncmp(line, "fd:", 3) ? options_descriptor(line + 3) : -1;
 }
 
 static void on_broken_pipe(int number, siginfo_t *info, void *context)
@@ -204,26 +199,21 @@ void gdb_open(struct gdb *gdb, const char *line, bool holds)
 		if (fd < 0)
 			fd = gdb->fd = (int)open_terminal(line);
 		else
-			fd = sys_fstat((int)fd, &file); /* is it open? */
+			fd = sys_fstat((int)fd, &file); /* checks that it is open */
 	}
 	if (fd < 0)
 		die_of_line(line, fd);
 	outlet_open(&gdb->line, (int)fd, "gdb's line");
-	/* Whoever is at its other end may be gone: then a write fails. */
+	/* The peer may have closed the line: then a write shall fail rather than kill. */
 	signal_catch(SIGPIPE, on_broken_pipe);
 }
 
-int gdb_fd(const struct gdb *gdb)
-{
-	return gdb->fd >= 0 ? gdb->fd : gdb->listener;
-}
-
-static void let_in(struct gdb *gdb)
+static void accept_connection(struct gdb *gdb)
 {
 	long fd = sys_accept4(gdb->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		gdb->fd = gdb->line.fd = (int)fd;
+		gdb->fd = gdb->line.fd = gdb->input.fd = gdb->output.fd = (int)fd;
 	else if (fd != -EINTR && fd != -EAGAIN && fd != -ECONNABORTED)
 		report("--gdb: accept4: %s; nobody is let in", error_text((int)-fd));
 }
@@ -232,19 +222,29 @@ static void disconnect(struct gdb *gdb)
 {
 	sys_close(gdb->fd);
 	gdb->fd = -1;
-	gdb->line.count = 0; /* what it has not read is not the next one's */
+	gdb->input.fd = gdb->listener;
+	gdb->line.count = 0; /* the next connection does not get unread replies */
 	gdb->line.discard = false;
 	gdb->state = IDLE;
-	gdb_let_go(gdb);
+	gdb_detach(gdb);
 }
 
-void gdb_input(struct gdb *gdb)
+static short wanted_events(void *opaque)
 {
+	const struct gdb *gdb = opaque;
+
+	return gdb->is_over ? 0 : POLLIN;
+}
+
+static void take_input(void *opaque, short events)
+{
+	struct gdb *gdb = opaque;
 	uint8_t bytes[512] = { 0 };
 	long n;
 
+	(void)events;
 	if (gdb->fd < 0) {
-		let_in(gdb);
+		accept_connection(gdb);
 		return;
 	}
 	n = sys_read(gdb->fd, bytes, sizeof bytes);
@@ -254,4 +254,22 @@ void gdb_input(struct gdb *gdb)
 		disconnect(gdb);
 	for (long i = 0; i < n; i++)
 		gdb_receive(gdb, bytes[i]);
+}
+
+void gdb_attach_line(struct gdb *gdb)
+{
+	struct run *run = gdb->run;
+
+	gdb->input = (struct loop_source){
+		.fd = gdb->fd >= 0 ? gdb->fd : gdb->listener,
+		.events = wanted_events,
+		.ready = take_input,
+		.context = gdb,
+	};
+	loop_add_source(&run->loop, &gdb->input);
+	/* `by` is 0, so this outlet never holds vCPUs: gdb itself pauses them. */
+	serve_outlet(run, &gdb->output, &gdb->line,
+		     (struct outlet_room){ .ring = gdb->unsent,
+					   .size = sizeof gdb->unsent,
+					   .hold_at = sizeof gdb->unsent });
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Figures about a run: a line each, or a member each of one JSON object, with the same name.
+ * Statistics of a run: a line each, or a member each of one JSON object, with the same names.
  *
- * Who calls it: main, console.c. Touches standard error, KVM's statistics and /proc/self/smaps.
+ * Who calls it: main, commands.c, gdb.c. Touches standard error, KVM's statistics and
+ * /proc/self/smaps.
  */
 #include "stats.h"
 
@@ -10,23 +11,24 @@
 #include "describe.h"
 #include "trace.h"
 #include "vmm/machine/exits.h"
+#include "vmm/machine/memory.h"
 #include "vmm/options.h"
 #include "vmm/report.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
 
-/* --stats: all figures are wanted. smaps is opened before the sandbox and read inside of it. */
+/* State of --stats. smaps is opened before the sandbox and read inside of it. */
 static struct {
 	bool is_open;
-	int smaps; /* negative errno: there is none */
-	int vm;	   /* KVM's statistics of the VM; the same */
+	int smaps; /* negative errno: not available */
+	int vm;	   /* KVM's statistics of the VM; negative errno, too */
 } stats;
 
-/* A report as it grows. */
+/* A report under construction. */
 struct sheet {
 	const char *format; /* of a row */
-	const char *before; /* what the next row begins with */
+	const char *before; /* separator before the next row */
 };
 
 static void add_row(struct sheet *sheet, const char *subject, const char *kind, const char *name,
@@ -37,16 +39,16 @@ static void add_row(struct sheet *sheet, const char *subject, const char *kind, 
 		sheet->before = ",";
 }
 
-/* ---- KVM's own (api.rst, 4.133) ---- */
+/* ---- KVM's statistics (api.rst, 4.133) ---- */
 
-/* Those that are not zero, of a VM's or a vCPU's descriptor. */
+/* Adds the counters that are not zero, of a VM's or a vCPU's statistics. */
 static void add_kvm(struct sheet *sheet, const char *of, int fd)
 {
 	_Alignas(uint64_t) char bytes[8192] = { 0 };
 	const struct kvm_stats_header *header = (const void *)bytes;
 	size_t size;
 
-	if (fd < 0) /* older than 5.14 */
+	if (fd < 0) /* kernels before 5.14 */
 		return;
 	size = (size_t)kvm_check((int)sys_pread64(fd, bytes, sizeof bytes, 0), "KVM's statistics");
 	for (unsigned i = 0; i < header->num_desc; i++) {
@@ -55,7 +57,7 @@ static void add_kvm(struct sheet *sheet, const char *of, int fd)
 				       i * (sizeof *desc + header->name_size));
 		const uint64_t *value = (const void *)(bytes + header->data_offset + desc->offset);
 
-		/* Others are histograms. */
+		/* Larger ones are histograms. */
 		if (desc->size == 1 && (const char *)value < bytes + size && *value)
 			add_row(sheet, of, "kvm ", desc->name, *value);
 	}
@@ -78,14 +80,14 @@ static uint64_t parse(const char *text, unsigned base)
 	}
 }
 
-/* KiB in use: of the guest's RAM, and of all else. */
+/* KiB of resident memory: not the guest's RAM, and the guest's RAM. */
 struct usage {
 	const struct guest_memory *memory;
-	bool is_ram; /* what the last mapping was */
+	bool is_ram; /* is the present mapping guest RAM? */
 	uint64_t kib[2];
 };
 
-/* A mapping's first line begins with its address. */
+/* A mapping's first line begins with its address in lower-case hexadecimal. */
 static void take_line(struct usage *usage, const char *line)
 {
 	if (*line < 'A' || *line > 'Z')
@@ -103,6 +105,8 @@ static void add_memory(struct sheet *sheet, const struct guest_memory *memory)
 	size_t used = 0;
 	long n;
 
+	if (memory->given_back)
+		add_row(sheet, "memory", "", "bytes given back by the guest", memory->given_back);
 	while ((n = sys_pread64(stats.smaps, chunk, sizeof chunk, offset)) > 0) {
 		offset += (uint64_t)n;
 		for (long i = 0; i < n; i++) {
@@ -115,7 +119,7 @@ static void add_memory(struct sheet *sheet, const struct guest_memory *memory)
 			take_line(&usage, line);
 		}
 	}
-	if (!usage.kib[false]) /* it cannot be read */
+	if (!usage.kib[false]) /* smaps is not available */
 		return;
 	add_row(sheet, "memory", "", "KiB of the guest's RAM", usage.kib[true]);
 	add_row(sheet, "memory", "", "KiB beside it", usage.kib[false]);
@@ -147,10 +151,42 @@ static void add_registers(struct sheet *sheet)
 		struct text name;
 
 		name.used = 0;
-		describe_register(&name, count.ops, count.row, -1);
+		describe_register(&name, count.ops, -1, count.row, -1);
 		for (unsigned j = 0; j < ARRAY_SIZE(count.of); j++)
 			if (count.of[j])
 				add_row(sheet, name.bytes, "", j ? "writes" : "reads", count.of[j]);
+	}
+}
+
+/* Requests that shared a notification or an interrupt with another one. */
+static uint64_t merged(uint64_t requests, uint64_t signals)
+{
+	return requests > signals ? requests - signals : 0;
+}
+
+static void add_virtio(struct sheet *sheet, const struct bus *bus)
+{
+	for (unsigned i = 0; i < bus->count; i++) {
+		const struct virtio *device = bus->regions[i].device;
+		const struct virtio_counts *counts;
+		const struct virtio_counter *row;
+		char name[32];
+
+		if (bus->regions[i].slot < 0 || !device->type)
+			continue;
+		counts = &device->counts;
+		if (!counts->requests) /* no driver has used it */
+			continue;
+		snprintf(name, sizeof name, "virtio%u %s", device->slot, device->type->name);
+		add_row(sheet, name, "", "requests", counts->requests);
+		add_row(sheet, name, "", "bytes", counts->bytes);
+		add_row(sheet, name, "merged ", "notifications",
+			merged(counts->requests, counts->notifications));
+		add_row(sheet, name, "merged ", "interrupts",
+			merged(counts->requests, counts->interrupts));
+		for (row = device->type->counters; row && row->name; row++)
+			add_row(sheet, name, "", row->name,
+				*(const uint64_t *)((const char *)device + row->offset));
 	}
 }
 
@@ -161,13 +197,13 @@ void stats_open(void)
 	stats.is_open = true;
 	stats.smaps = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (stats.smaps < 0) {
-		/* As PID 1 there is none yet. It goes away with all files, in the sandbox. */
+		/* As PID 1 /proc is not mounted yet. The sandbox hides it again. */
 		sys_mkdirat(AT_FDCWD, "/proc", 0755);
 		sys_mount("proc", "/proc", "proc", 0, NULL);
 		stats.smaps = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	}
 	if (stats.smaps < 0)
-		report("--stats: %s: %s; memory is not told", path, error_text(-stats.smaps));
+		report("--stats: %s: %s; memory is not reported", path, error_text(-stats.smaps));
 }
 
 void stats_attach(struct run *run)
@@ -203,6 +239,7 @@ void stats_report(const struct console *console, unsigned form)
 	add_row(&sheet, "console", "bytes ", "to it", console->received);
 	for (unsigned i = 0; i < run->cpus; i++)
 		add_cpu(&sheet, &run->vcpus[i]);
+	add_virtio(&sheet, run->vcpus->bus);
 	add_registers(&sheet);
 	if (stats.is_open) {
 		add_kvm(&sheet, "VM", stats.vm);

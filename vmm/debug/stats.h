@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures about a run, on standard error. Used by main for --stats, and by the console. */
+/* Statistics of a run, on standard error. Used by main for --stats, and by Ctrl-A s and gdb's
+ * `monitor stats`. */
 #ifndef VMM_STATS_H
 #define VMM_STATS_H
 
-#include "vmm/host/console.h"
+#include "vmm/machine/console.h"
 
-/* Descriptors that it takes at most: the memory's, and KVM's of the VM and of each CPU. */
+/* Max descriptors in use: smaps, and KVM's statistics of the VM and of each vCPU. */
 #define STATS_FILES(cpus) (2 + (cpus))
 
-/* --stats: prepares what can only be read later if it is open before files are given up. */
+/* --stats: opens the files that cannot be opened in the sandbox. */
 void stats_open(void);
-/*
- * For each new VM, before its CPUs run: opens KVM's statistics of it, since to open a CPU's waits
- * until that is out of the guest; and before that VM goes closes them.
- */
+/* To be called for each new VM before its vCPUs run, and before the VM is destroyed: opens and
+ * closes KVM's statistics. Opening those of a vCPU in the guest would wait for its next exit. */
 void stats_attach(struct run *run);
 void stats_detach(const struct run *run);
 
-/* Reports, in one of the forms (enum form of options.h). The event loop's. */
+/* Prints the statistics; `form` is an enum form of options.h. On the event loop's thread. */
 void stats_report(const struct console *console, unsigned form);
 
 #endif

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Traces, and the loop that watches a CPU.
+ * Traces, and the tracing loop of a vCPU.
  *
- * Who calls it: main, system.c, vcpu.c, machine.c, gdb.c, stats.c. Touches standard error or the
- * file of the trace, and reads what kvm_run says.
+ * Who calls it: main, system.c, vcpu.c, virtio devices, gdb.c, stats.c and, as run->watch, exits.c.
+ * Touches standard error or the trace's file; reads kvm_run.
  */
 #include "trace.h"
 
 #include "crt/sys.h"
 #include "describe.h"
-#include "vmm/host/event_loop.h"
-#include "vmm/host/outlet.h"
+#include "vmm/host/clock.h"
+#include "vmm/outlet.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/map.h"
@@ -19,27 +19,26 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define COUNTS 64   /* more than all devices have registers */
-#define MONITOR 512 /* among CPUs' numbers, which are lower */
+#define COUNTS 256  /* more than the registers of all devices */
+#define MONITOR 512 /* thread id of the monitor in JSON, above all CPUs' numbers */
 
-/* A mutable global, not handed on from caller to callee as all else is: KVM is called from
- * everywhere. */
+/* A mutable global, because KVM is called from everywhere. */
 static struct {
 	unsigned events; /* bits of enum trace */
 	struct outlet file;
 	struct outlet *outlet; /* that, or the one of messages */
 	bool is_json;
-	char before; /* an object of JSON */
-	bool counts; /* CPUs are watched even if nothing is told */
+	char before; /* separator before the next JSON object */
+	bool counts; /* run the tracing loop even if nothing is traced */
 	struct run *run;
-	struct lock lock; /* of what follows */
+	struct lock lock; /* protects the following */
 	struct text text;
 	struct access_count accesses[COUNTS];
 } trace;
 
-#define LINE 768 /* bytes; an object of JSON has the text twice */
+#define LINE 768 /* bytes; a JSON object contains the text twice */
 
-/* A trace that cannot be written ends; the guest goes on. */
+/* If the trace cannot be written it ends, and the guest goes on. */
 static void on_failure(int error)
 {
 	if (__atomic_exchange_n(&trace.events, 0, __ATOMIC_RELAXED))
@@ -59,7 +58,7 @@ static bool __attribute__((format(printf, 1, 2))) print(const char *format, ...)
 
 /* ---- lines ---- */
 
-/* An object of the Trace Event Format: a slice of time, or an instant. */
+/* Prints an object of the Trace Event Format: a slice of time, or an instant. */
 static void print_json(const char *kind, int cpu, uint64_t start, uint64_t duration)
 {
 	const char *text = trace.text.bytes, *blank = strchr(text, ' ');
@@ -82,7 +81,7 @@ static void print_text(const char *kind, int cpu, uint64_t end)
 	      trace.text.bytes);
 }
 
-/* A text for an event, and the lock of it; NULL if it is not told. */
+/* Starts the text of an event and takes the lock; NULL if the event is not traced. */
 static struct text *begin(enum trace event)
 {
 	if (!(__atomic_load_n(&trace.events, __ATOMIC_RELAXED) & event))
@@ -92,12 +91,13 @@ static struct text *begin(enum trace event)
 	return &trace.text;
 }
 
-/* It is now, or began at `start`; of a CPU, or -1. */
+/* Prints the event and releases the lock. The event is now, or began at `start` (clock_ns) unless
+ * that is 0; of CPU `cpu`, or -1. */
 static void end(enum trace event, int cpu, uint64_t start)
 {
-	static const char kinds[][5] = { "kvm", "exit", "mmio", "irq", "psci" };
+	static const char kinds[][7] = { "kvm", "exit", "mmio", "irq", "psci", "virtio" };
 	const char *kind = kinds[__builtin_ctz(event)];
-	/* The guest's virtual counter is a second ahead of ours (clock.c). */
+	/* The guest's virtual counter is ahead of clock_ns by a second (clock.c). */
 	uint64_t now = clock_ns() + NS_PER_S;
 	uint64_t duration = start ? now - NS_PER_S - start : 0;
 
@@ -110,7 +110,7 @@ static void end(enum trace event, int cpu, uint64_t start)
 
 /* ---- KVM's calls ---- */
 
-/* Whose descriptor this is; -1: no CPU's. */
+/* The number of the CPU that has this descriptor; -1 if none. */
 static int cpu_of(int fd)
 {
 	for (unsigned i = 0; trace.run && i < trace.run->cpus; i++)
@@ -119,18 +119,21 @@ static int cpu_of(int fd)
 	return -1;
 }
 
-/* The name of the device that has this interrupt, if that is one of the bus. */
+/* Appends the name of the device with this interrupt, if there is one on the bus. */
 static void add_owner(struct text *text, unsigned intid)
 {
 	const struct bus *bus = trace.run->vcpus->bus;
 
 	for (unsigned i = 0; i < bus->count; i++)
-		if (bus->regions[i].spi + SPI_INTID == intid)
-			text_add(text, "%s ", bus->regions[i].ops->name);
+		if (bus->regions[i].spi + SPI_INTID == intid) {
+			describe_register(text, bus->regions[i].ops, bus->regions[i].slot, NULL,
+					  -1);
+			text_add(text, " ");
+		}
 }
 
-/* A level of a device's line, which KVM was told. */
-static void tell_irq(const struct kvm_irq_level *irq)
+/* Traces a change of an interrupt line. */
+static void trace_irq(const struct kvm_irq_level *irq)
 {
 	struct text *text = begin(TRACE_IRQ);
 
@@ -141,7 +144,7 @@ static void tell_irq(const struct kvm_irq_level *irq)
 	end(TRACE_IRQ, -1, 0);
 }
 
-/* A kvm_observer. */
+/* Is a kvm_observer. */
 static void observe(int fd, unsigned long request, uintptr_t argument, int result)
 {
 	struct text *text = begin(TRACE_KVM);
@@ -153,12 +156,12 @@ static void observe(int fd, unsigned long request, uintptr_t argument, int resul
 		end(TRACE_KVM, cpu, 0);
 	}
 	if (request == KVM_IRQ_LINE)
-		tell_irq((const struct kvm_irq_level *)argument);
+		trace_irq((const struct kvm_irq_level *)argument);
 }
 
-/* ---- a watched CPU ---- */
+/* ---- the tracing loop ---- */
 
-static void tell_run(const struct vcpu *vcpu, uint64_t entered, int result)
+static void trace_run(const struct vcpu *vcpu, uint64_t entered, int result)
 {
 	struct text *text = begin(TRACE_KVM);
 
@@ -169,7 +172,7 @@ static void tell_run(const struct vcpu *vcpu, uint64_t entered, int result)
 	end(TRACE_KVM, (int)vcpu->index, entered);
 }
 
-static void tell_exit(const struct vcpu *vcpu, uint64_t left)
+static void trace_exit(const struct vcpu *vcpu, uint64_t left)
 {
 	uint64_t pc = 0;
 	struct kvm_one_reg reg = { .id = CORE_REGISTER(regs.pc), .addr = (uintptr_t)&pc };
@@ -178,13 +181,13 @@ static void tell_exit(const struct vcpu *vcpu, uint64_t left)
 	if (!text)
 		return;
 	describe_exit(text, vcpu->run);
-	/* Not by kvm_try, which would tell of it. */
+	/* Not by kvm_try, which would be traced itself. */
 	if (ioctl_restart(vcpu->fd, KVM_GET_ONE_REG, (uintptr_t)&reg) == 0)
 		text_add(text, ", pc %#lx", pc);
 	end(TRACE_EXIT, (int)vcpu->index, left);
 }
 
-static void tell_psci(const struct vcpu *vcpu)
+static void trace_psci(const struct vcpu *vcpu)
 {
 	struct text *text = begin(TRACE_PSCI);
 
@@ -194,7 +197,7 @@ static void tell_psci(const struct vcpu *vcpu)
 	end(TRACE_PSCI, (int)vcpu->index, 0);
 }
 
-/* The row of an access; a new one is the first without any. */
+/* Counts an access in its row; the first row with no accesses is free. */
 static void count_access(const struct device_ops *ops, const struct register_name *row,
 			 bool is_write)
 {
@@ -210,45 +213,76 @@ static void count_access(const struct device_ops *ops, const struct register_nam
 	lock_release(&trace.lock);
 }
 
-/* An access that was handled. */
-static void watch_access(const struct vcpu *vcpu)
+void trace_virtio(const struct virtio *device, const struct virtio_event *event)
 {
-	const struct kvm_run *run = vcpu->run;
-	const struct bus_region *region =
-		bus_find(vcpu->bus, GPA(run->mmio.phys_addr), run->mmio.len);
+	struct text *text = begin(TRACE_VIRTIO);
+
+	if (!text)
+		return;
+	text_add(text, "virtio%u %s %s", device->slot, device->type->name, event->action);
+	if (event->unit)
+		text_add(text, " %lu %s", event->amount, event->unit);
+	if (event->position != UINT64_MAX)
+		text_add(text, " at %lu", event->position);
+	text_add(text, " -> %s", event->result);
+	end(TRACE_VIRTIO, -1, 0);
+}
+
+/* Counts and traces an access that has been handled. */
+static void trace_access(const struct vcpu *vcpu, const struct mmio_access *access)
+{
+	const struct bus_region *region = bus_find(vcpu->bus, GPA(access->at), access->size);
 	int number = -1;
 	const struct register_name *row =
-		region ? describe_find(region, run->mmio.phys_addr, &number) : NULL;
+		region ? describe_find(region, access->at, &number) : NULL;
 	struct text *text;
 
-	count_access(region ? region->ops : NULL, row, run->mmio.is_write);
+	count_access(region ? region->ops : NULL, row, access->is_write);
 	text = begin(TRACE_MMIO);
 	if (!text)
 		return;
-	describe_register(text, region ? region->ops : NULL, row, number);
-	describe_value(text, row, run);
+	describe_register(text, region ? region->ops : NULL, region ? region->slot : -1, row,
+			  number);
+	describe_value(text, row, access);
 	end(TRACE_MMIO, (int)vcpu->index, 0);
 }
 
-static void watch_exit(struct vcpu *vcpu)
+/* The same for every access that an exit was for. */
+static void trace_accesses_of(const struct vcpu *vcpu, unsigned reason)
+{
+	const struct kvm_run *run = vcpu->run;
+	struct mmio_access access = { .at = run->mmio.phys_addr,
+				      .size = (uint8_t)run->mmio.len,
+				      .is_write = run->mmio.is_write };
+
+	if (reason == KVM_EXIT_MMIO) {
+		memcpy(&access.value, run->mmio.data, access.size);
+		trace_access(vcpu, &access);
+	}
+	for (unsigned i = 0; reason == KVM_EXIT_ARM_NISV && i < vcpu->no_syndrome.count; i++)
+		trace_access(vcpu, &vcpu->no_syndrome.pieces[i]);
+}
+
+static void handle_exit(struct vcpu *vcpu)
 {
 	uint64_t left = clock_ns();
 	unsigned reason = vcpu->run->exit_reason;
 
-	/* Before what comes of it; a slice of time when its end is known. */
+	/* As text, the exit comes before its consequences; a JSON slice can be written only when
+	 * its end is known. */
 	if (!trace.is_json)
-		tell_exit(vcpu, left);
+		trace_exit(vcpu, left);
 	if (reason == KVM_EXIT_SYSTEM_EVENT)
-		tell_psci(vcpu);
+		trace_psci(vcpu);
 	run_handle_exit(vcpu);
-	if (reason == KVM_EXIT_MMIO)
-		watch_access(vcpu);
+	trace_accesses_of(vcpu, reason);
 	if (trace.is_json)
-		tell_exit(vcpu, left);
+		trace_exit(vcpu, left);
 }
 
-/* run_vcpu's inner loop for a watched CPU: until it is kicked, or does not go on. */
-static void watch_run(struct vcpu *vcpu)
+/* The tracing counterpart of run_vcpu's inner loop: runs until the vCPU is kicked or cannot
+ * continue. */
+static void tracing_loop(struct vcpu *vcpu)
 {
 	while (run_may_enter(vcpu)) {
 		uint64_t entered = clock_ns(), left;
@@ -256,10 +290,10 @@ static void watch_run(struct vcpu *vcpu)
 
 		left = clock_ns();
 		vcpu->ns_in_guest += left - entered;
-		tell_run(vcpu, entered, result);
+		trace_run(vcpu, entered, result);
 		if (result < 0)
 			return;
-		watch_exit(vcpu);
+		handle_exit(vcpu);
 		vcpu->ns_in_monitor += clock_ns() - left;
 	}
 }
@@ -281,14 +315,15 @@ static unsigned events_of(unsigned words)
 	return words & TRACE_ALL ? TRACE_ALL - 1 : words;
 }
 
-/* Who is called while a CPU runs depends on whether anything is traced. */
+/* Sets the observer and the vCPUs' loop, depending on what is traced. */
 static void choose_observers(void)
 {
 	bool watched = trace.events || trace.counts;
 
 	kvm_observe(trace.events ? observe : NULL);
 	if (trace.run)
-		__atomic_store_n(&trace.run->watch, watched ? watch_run : NULL, __ATOMIC_RELAXED);
+		__atomic_store_n(&trace.run->watch, watched ? tracing_loop : NULL,
+				 __ATOMIC_RELAXED);
 }
 
 static void open_file(const char *path)

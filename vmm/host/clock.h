@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's time: that of the CPU's virtual counter, but for the time in which the guest was
- * held.
+ * The guest's time: the host's counter, minus the time for which the guest was paused.
  *
- * Who uses it: the event loop, run.c, uart_fast.c and trace.c. It is stopped and started by the
- * event loop's thread while no CPU runs; it may be read by any.
+ * Who uses it: the event loop, run.c, uart_fast.c and trace.c. Only the event loop's thread stops
+ * and starts it, while no vCPU runs; any thread may read it.
  */
 #ifndef VMM_CLOCK_H
 #define VMM_CLOCK_H
@@ -14,23 +13,29 @@
 
 #define NS_PER_S 1000000000ul
 
-/* Nanoseconds of the guest's time; and of the host's, which never stands still. */
+/* Nanoseconds of the guest's time, and of the host's, which never stops. */
 uint64_t clock_ns(void);
 uint64_t clock_host_ns(void);
 /* Seconds of CLOCK_REALTIME. */
 uint64_t clock_realtime_seconds(void);
-/* What the guest's virtual counter is to be set to, for its time to go on from now. */
+/* The value to set the guest's virtual counter to, so that its time continues from now; while it is
+ * stopped, the value at which it stands. */
 uint64_t clock_guest_counter(void);
 
-/* From now on the guest's time stands still; it goes on (false if it did not stand still). */
+/* Stops the guest's time, and restarts it (false if it was not stopped). */
 void clock_stop(void);
 bool clock_start(void);
 bool clock_is_stopped(void);
-/* Nanoseconds that it has stood still so far. */
+/* Nanoseconds for which the guest's time has been stopped so far. */
 uint64_t clock_behind(void);
-/* It has stood still for so many nanoseconds longer already. */
+/* Makes the guest's time, which is stopped, have been stopped that many nanoseconds earlier. */
 void clock_set_back(uint64_t nanoseconds);
-/* It never stands still (--clock=real). */
+/* A guest is resumed from a snapshot: its counter has this value, and its time is stopped there
+ * until clock_start, unless the counter's frequency is unknown. */
+void clock_resume(uint64_t counter);
+/* Lets the guest's time jump by so many nanoseconds. */
+void clock_jump(uint64_t nanoseconds);
+/* Makes clock_stop do nothing (--clock=real). */
 void clock_keep_running(void);
 
 #endif

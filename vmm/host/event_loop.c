@@ -1,318 +1,243 @@
 // SPDX-License-Identifier: MIT
-/*
- * The event loop. Who calls it: machine.c. Touches the console and, under their locks, devices
- * whose timers run out.
- */
+/* The event loop. Who calls it: serve.c runs it, others add to it. Touches its own descriptors, and
+ * timers with their locks held. */
 #include "event_loop.h"
 
+#include "clock.h"
 #include "crt/sys.h"
-#include "vmm/debug/gdb.h"
 #include "vmm/report.h"
+#include "vmm/wake.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
-#define NS_PER_MS (NS_PER_S / 1000)
+/* ---- timers ---- */
 
-void loop_wake(int wake)
+void loop_add_timer(struct loop *loop, struct loop_timer *timer)
 {
-	uint64_t one = 1;
-	int result = write_all(wake, &one, sizeof one);
+	timer->deadline = LOOP_NEVER;
+	if (timer->loop)
+		return;
+	timer->loop = loop;
+	timer->next = loop->timers;
+	loop->timers = timer;
+}
 
-	if (result < 0)
-		die(STATUS_HOST, "eventfd: %s", error_text(-result));
+static uint64_t time_of(const struct loop_timer *timer)
+{
+	return timer->is_host_time ? clock_host_ns() : clock_ns();
 }
 
 void loop_set_timer(void *opaque, unsigned number, uint64_t nanoseconds)
 {
-	struct loop *loop = opaque;
-	struct loop_timer *timer = &loop->timers[number];
+	struct loop_timer *timer = opaque;
 	uint64_t before = timer->deadline;
 
-	if (before == TIMER_OFF && nanoseconds == TIMER_OFF)
+	(void)number;
+	if (before == LOOP_NEVER && nanoseconds == LOOP_NEVER)
 		return;
-	timer->deadline = nanoseconds == TIMER_OFF ? TIMER_OFF : clock_ns() + nanoseconds;
-	/* One that is later than before, or off, is found out when the loop wakes for what was
-	 * before. */
+	__atomic_store_n(&timer->deadline,
+			 nanoseconds == LOOP_NEVER ? LOOP_NEVER : time_of(timer) + nanoseconds,
+			 __ATOMIC_RELAXED);
+	/* No wake-up for a later deadline: the loop notices it when it wakes at the earlier one. */
 	if (timer->deadline < before)
-		loop_wake(loop->wake);
+		wake_loop(timer->loop->wake);
 }
 
 uint64_t loop_timer_left(void *opaque, unsigned number)
 {
-	const struct loop *loop = opaque;
-	uint64_t deadline = loop->timers[number].deadline, time = clock_ns();
+	const struct loop_timer *timer = opaque;
+	uint64_t time = time_of(timer);
 
-	if (deadline == TIMER_OFF)
-		return TIMER_OFF;
-	return deadline > time ? deadline - time : 0;
+	(void)number;
+	if (timer->deadline == LOOP_NEVER)
+		return LOOP_NEVER;
+	return timer->deadline > time ? timer->deadline - time : 0;
 }
 
-/* The time of day is another one than before, seen from the timers' time. */
-static void report_day_set(struct loop *loop)
+static void report_day_set(const struct loop *loop)
 {
-	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
-		struct loop_timer *timer = &loop->timers[i];
-
-		if (!timer->ops->day_set)
+	for (struct loop_timer *timer = loop->timers; timer; timer = timer->next) {
+		if (!timer->day_set)
 			continue;
-		lock_acquire(timer->device_lock);
-		timer->ops->day_set(timer->device);
-		lock_release(timer->device_lock);
+		lock_acquire(timer->lock);
+		timer->day_set(timer->context);
+		lock_release(timer->lock);
 	}
 }
 
-/* Tells the devices whose timers have run out. The time until the next does, or TIMER_OFF. */
-static uint64_t expire_timers(struct loop *loop)
+/* Calls owners of expired timers, of the host's time or of the guest's. Returns nanoseconds until
+ * the next of them expires, or LOOP_NEVER. */
+static uint64_t expire_timers(struct loop *loop, bool of_host)
 {
-	uint64_t next = TIMER_OFF;
-	uint64_t time = clock_ns();
+	uint64_t next = LOOP_NEVER;
+	uint64_t time = of_host ? clock_host_ns() : clock_ns();
 
-	/* They go by the guest's time. */
+	for (struct loop_timer *timer = loop->timers; timer; timer = timer->next) {
+		/* Who sets it wakes the loop. */
+		if (timer->is_host_time != of_host ||
+		    __atomic_load_n(&timer->deadline, __ATOMIC_RELAXED) == LOOP_NEVER)
+			continue;
+		lock_acquire(timer->lock);
+		if (timer->deadline <= time) {
+			timer->deadline = LOOP_NEVER;
+			timer->expire(timer->context);
+		}
+		if (timer->deadline < next)
+			next = timer->deadline;
+		lock_release(timer->lock);
+	}
+	if (next == LOOP_NEVER)
+		return LOOP_NEVER;
+	return next > time ? next - time : 0;
+}
+
+static uint64_t expire_guest_timers(struct loop *loop)
+{
 	if (clock_is_stopped())
-		return TIMER_OFF;
+		return LOOP_NEVER;
 	if (loop->behind != clock_behind()) {
 		loop->behind = clock_behind();
 		report_day_set(loop);
 	}
-	for (unsigned i = 0; i < LOOP_TIMERS; i++) {
-		struct loop_timer *timer = &loop->timers[i];
-
-		lock_acquire(timer->device_lock);
-		if (timer->deadline <= time) {
-			timer->deadline = TIMER_OFF;
-			timer->ops->expire(timer->device);
-		}
-		if (timer->deadline < next)
-			next = timer->deadline;
-		lock_release(timer->device_lock);
-	}
-	if (next == TIMER_OFF)
-		return TIMER_OFF;
-	return next > time ? next - time : 0;
+	return expire_timers(loop, false);
 }
 
-#define LONGEST_WAIT                                                                               \
-	3600 /* seconds: an end that is far away, for the kernel to say how much is left */
-#define SHORTEST_STOP (NS_PER_S / 10) /* less may be the scheduler's */
+/* ---- descriptors ---- */
+
+void loop_add_source(struct loop *loop, struct loop_source *source)
+{
+	if (loop->source_count++ == LOOP_SOURCES)
+		__builtin_trap();
+	source->next = loop->sources;
+	loop->sources = source;
+}
+
+#define MAX_WAIT                                                                                   \
+	3600 /* seconds; a limit, because ppoll returns the time left only if there is one */
+#define MIN_SUSPENSION (NS_PER_S / 10) /* shorter delays may be due to scheduling */
 
 /*
- * Waits for what the descriptors say, at most so many nanoseconds. For how long the process was
- * stopped meanwhile, or 0: then more time has passed than the kernel says that was waited, which
- * does not count a stop. That is by another clock than ours: they differ by less than one in 1,024.
+ * Waits for the descriptors, for at most so many nanoseconds. Returns for how many nanoseconds the
+ * process was suspended (SIGSTOP) meanwhile, or 0. A suspension shows as elapsed time that ppoll
+ * does not count as waited. The two clocks are assumed to differ by less than 1 in 1,024.
  */
 static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
 {
-	uint64_t most = LONGEST_WAIT * NS_PER_S, before = clock_host_ns(), waited, elapsed;
+	uint64_t max = MAX_WAIT * NS_PER_S, before = clock_host_ns(), waited, elapsed;
 	struct timespec left;
 
-	if (nanoseconds > most)
-		nanoseconds = most;
+	if (nanoseconds > max)
+		nanoseconds = max;
 	left = (struct timespec){
 		.tv_sec = (time_t)(nanoseconds / NS_PER_S),
 		.tv_nsec = (long)(nanoseconds % NS_PER_S),
 	};
 	if (sys_ppoll(fds, count, &left, NULL, 0) < 0)
 		for (size_t i = 0; i < count; i++)
-			fds[i].revents = 0; /* a signal: looked at next */
+			fds[i].revents = 0; /* interrupted by a signal: nothing is ready */
 	waited = nanoseconds - ((uint64_t)left.tv_sec * NS_PER_S + (uint64_t)left.tv_nsec);
 	waited += waited / 1024;
 	elapsed = clock_host_ns() - before;
-	return elapsed > waited + SHORTEST_STOP ? elapsed - waited : 0;
+	return elapsed > waited + MIN_SUSPENSION ? elapsed - waited : 0;
 }
 
-/* Lines that were lost are reported now that there is room for that. */
-static void flush(struct loop *loop, struct outlet *outlet)
+void loop_wait(struct loop *loop, uint64_t nanoseconds)
 {
-	unsigned lost = outlet_flush(outlet);
+	struct pollfd fds[LOOP_SOURCES];
+	const struct loop_source *sources[LOOP_SOURCES];
+	size_t count = 0;
+	uint64_t suspended, next = expire_timers(loop, true);
 
-	if (lost)
-		report("%s has stalled: %u lines are lost", outlet->name, lost);
-	if (outlet == &loop->console->output)
-		console_ready(loop->console);
+	for (struct loop_source *source = loop->sources; source; source = source->next) {
+		short events = POLLIN;
+
+		if (source->events)
+			events = source->events(source->context);
+		if (source->fd < 0 || !events)
+			continue;
+		fds[count] = (struct pollfd){ .fd = source->fd, .events = events };
+		sources[count++] = source;
+	}
+	suspended = poll_all(fds, count, next < nanoseconds ? next : nanoseconds);
+	if (suspended) {
+		loop->suspended = suspended;
+		loop->noticed = clock_host_ns();
+	}
+	for (size_t i = 0; i < count; i++)
+		if (fds[i].revents)
+			sources[i]->ready(sources[i]->context, fds[i].revents);
 }
 
-/* What the loop waits for; outlets come after these. */
-enum { WAKE, INPUT, SIGTERM_FD, GDB, DAY, FIRST_OUTLET };
-
-/* Does what has come. */
-static void serve(struct loop *loop, const struct pollfd *fds)
+void loop_turn(struct loop *loop)
 {
+	loop_wait(loop, expire_guest_timers(loop));
+}
+
+/* Within this time the first vCPU reports that the process was suspended. */
+#define NOTICE_NS NS_PER_S
+
+uint64_t loop_take_suspension(struct loop *loop)
+{
+	uint64_t suspended = loop->suspended;
+
+	loop->suspended = 0;
+	return clock_host_ns() - loop->noticed < NOTICE_NS ? suspended : 0;
+}
+
+/* ---- its own descriptors ---- */
+
+static void on_wake(void *opaque, short events)
+{
+	const struct loop *loop = opaque;
 	uint64_t count;
 
-	if (fds[WAKE].revents)
-		sys_read(loop->wake, &count, sizeof count);
-	if (fds[INPUT].revents)
-		console_read(loop->console);
-	for (unsigned i = 0; i < loop->outlet_count; i++)
-		if (fds[FIRST_OUTLET + i].revents)
-			flush(loop, loop->outlets[i]);
-	if (fds[SIGTERM_FD].revents) /* for good: it is not read */
-		console_end(loop->console, STATUS_SIGNAL + SIGTERM);
-	if (fds[GDB].revents)
-		gdb_input(loop->gdb);
-	if (fds[DAY].revents) {
-		sys_read(loop->day, &count, sizeof count); /* fails with ECANCELED */
-		report_day_set(loop);
-	}
+	(void)events;
+	sys_read(loop->wake, &count, sizeof count);
 }
 
-/*
- * Waits at most so many nanoseconds, and does what has come; a run that the user has ended waits
- * for output only. `any`: whether something has come. For how long the process was stopped
- * meanwhile.
- */
-static uint64_t wait(struct loop *loop, uint64_t nanoseconds, bool *any)
-{
-	bool over = run_how_ended(loop->run) == STOPPED;
-	struct pollfd fds[FIRST_OUTLET + LOOP_OUTLETS] = {
-		[WAKE] = { .fd = loop->wake, .events = POLLIN },
-		[INPUT] = { .fd = !over && console_wants_input(loop->console) ? 0 : -1,
-			    .events = POLLIN },
-		[SIGTERM_FD] = { .fd = over ? -1 : loop->sigterm, .events = POLLIN },
-		[GDB] = { .fd = loop->gdb ? gdb_fd(loop->gdb) : -1, .events = POLLIN },
-		[DAY] = { .fd = loop->day, .events = POLLIN },
-	};
-	size_t count = FIRST_OUTLET + loop->outlet_count;
-	uint64_t stopped;
-
-	for (unsigned i = 0; i < loop->outlet_count; i++) {
-		struct outlet *outlet = loop->outlets[i];
-
-		fds[FIRST_OUTLET + i] = (struct pollfd){
-			.fd = outlet_waits(outlet) ? outlet->fd : -1,
-			.events = POLLOUT,
-		};
-	}
-	stopped = poll_all(fds, count, nanoseconds);
-	*any = false;
-	for (size_t i = 0; i < count; i++)
-		*any |= fds[i].revents != 0;
-	serve(loop, fds);
-	return stopped;
-}
-
-#define NOTICE_NS NS_PER_S /* in which the first CPU notices that it was stopped, if it was */
-
-/* A debugger's, or because the process was stopped: then the guest's time is what it was. */
-static void complete_pause(struct loop *loop)
-{
-	struct run *run = loop->run;
-	bool stopped = loop->stopped && clock_host_ns() - loop->noticed < NOTICE_NS;
-
-	if (stopped && !run->paused && run_pause_after_stop(run))
-		clock_set_back(loop->stopped);
-	loop->stopped = 0;
-	run_pause(run);
-	if (loop->gdb)
-		gdb_stopped(loop->gdb);
-	else
-		run_resume(run);
-}
-
-void loop_run(struct loop *loop)
-{
-	/* Once at least: a guest that resets itself at once shall not keep the user from ending it.
-	 * Whoever ended it has woken the loop, too. */
-	do {
-		uint64_t stopped;
-		bool any;
-
-		console_feed(loop->console);
-		if (run_pause_asked(loop->run))
-			complete_pause(loop);
-		stopped = wait(loop, expire_timers(loop), &any);
-		if (stopped) {
-			loop->stopped = stopped;
-			loop->noticed = clock_host_ns();
-		}
-	} while (run_goes_on(loop->run));
-}
-
-/* What a system call returned; dies if that is a negative errno. */
-static int must(long result, const char *name)
-{
-	if (result < 0)
-		die(status_of_error((int)-result), "%s: %s", name, error_text((int)-result));
-	return (int)result;
-}
-
-/* A timer that is never due, and that the kernel cancels whenever somebody sets the time of day. */
+/* A timerfd that is never due, and that the kernel cancels when the wall clock is set. */
 static int watch_day(void)
 {
 	const struct itimerspec never = { .it_value = { .tv_sec = 1LL << 33 } };
-	int fd = must(sys_timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC), "timerfd");
+	int fd = must_call(sys_timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC), "timerfd");
 
-	must(sys_timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
-	     "timerfd");
+	must_call(
+		sys_timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
+		"timerfd");
 	return fd;
 }
 
-static bool output_waits(const struct loop *loop)
+static void on_day_set(void *opaque, short events)
 {
-	for (unsigned i = 0; i < loop->outlet_count; i++)
-		if (outlet_waits(loop->outlets[i]))
-			return true;
-	return false;
+	const struct loop *loop = opaque;
+	uint64_t count;
+
+	(void)events;
+	sys_read(loop->day.fd, &count, sizeof count); /* fails with ECANCELED */
+	report_day_set(loop);
 }
 
-void loop_finish(struct loop *loop)
+void loop_become_batch(void)
 {
-	bool taken = true;
+	static const int priority = 0;
 
-	loop->gdb = NULL; /* it has been told */
-	while (output_waits(loop) && (taken || run_how_ended(loop->run) != STOPPED)) {
-		bool stopped = run_how_ended(loop->run) == STOPPED;
-
-		console_guest_is_over(loop->console);
-		wait(loop, stopped ? OUTLET_PATIENCE_MS * NS_PER_MS : TIMER_OFF, &taken);
-	}
+	(void)sys_sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &priority);
 }
 
-void loop_add_outlet(struct loop *loop, struct outlet *outlet, void *ring, unsigned size,
-		     unsigned hold_at, uint32_t held)
+void loop_create(struct loop *loop)
 {
-	outlet->run = loop->run;
-	outlet->ring = ring;
-	outlet->size = size;
-	outlet->hold_at = hold_at;
-	outlet->held = held;
-	loop->outlets[loop->outlet_count++] = outlet;
-}
+	int wake = must_call(sys_eventfd2(0, EFD_CLOEXEC), "eventfd");
 
-void loop_create(struct loop *loop, struct run *run, struct console *console)
-{
 	*loop = (struct loop){
-		.wake = must(sys_eventfd2(0, EFD_CLOEXEC), "eventfd"),
-		.day = watch_day(),
-		.run = run,
-		.console = console,
+		.wake = wake,
+		.woken = { .fd = wake, .ready = on_wake, .context = loop },
+		.day = { .fd = watch_day(), .ready = on_day_set, .context = loop },
 	};
-	run->wake = loop->wake;
-}
-
-/* Others may be ignored by whoever started us, as by nohup(1): taken like this they would not be.
- */
-void loop_take_sigterm(struct loop *loop)
-{
-	const uint64_t sigterm = 1ull << (SIGTERM - 1);
-
-	must(sys_rt_sigprocmask(SIG_BLOCK, &sigterm, NULL, sizeof sigterm), "signalfd");
-	loop->sigterm = must(sys_signalfd4(-1, &sigterm, sizeof sigterm, SFD_CLOEXEC), "signalfd");
-}
-
-void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,
-		    struct lock *lock)
-{
-	loop->timers[number] = (struct loop_timer){
-		.deadline = TIMER_OFF,
-		.ops = ops,
-		.device = device,
-		.device_lock = lock,
-	};
+	loop_add_source(loop, &loop->woken);
+	loop_add_source(loop, &loop->day);
 }

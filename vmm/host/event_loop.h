@@ -1,80 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: waits for the console's input, for output to flow again, for devices' timers and
- * for the end of the run.
+ * The event loop: waits for descriptors and timers, and calls their owners.
  *
- * Who uses it: machine.c runs it on the program's first thread, while the vCPUs are on theirs;
- * devices set their timers from any thread.
+ * Who uses it: each struct run has one, which serve.c runs on the program's first thread while the
+ * vCPUs have theirs. Owners add a source for each descriptor and a timer for each timeout; both are
+ * part of the owner's struct and are never removed. Timers can be set from any thread.
  */
 #ifndef VMM_EVENT_LOOP_H
 #define VMM_EVENT_LOOP_H
 
-#include "clock.h"
-#include "console.h"
 #include "crt/crt.h"
-#include "devices/device.h"
-#include "vmm/machine/run.h"
 
-#define LOOP_TIMERS 4
-#define LOOP_OUTLETS 4
+#include <stdbool.h>
+#include <stdint.h>
 
-/* A device's timer, under that device's lock: it sets it, and is told of its end. */
+#define LOOP_SOURCES 80	      /* max; one more is a bug */
+#define LOOP_NEVER UINT64_MAX /* nanoseconds until a timer that is off expires */
+
+struct loop;
+
+/* A descriptor to wait for. Its functions are called on the event loop's thread. */
+struct loop_source {
+	int fd; /* -1: none; the owner may change it, on the event loop's thread */
+	/*
+	 * Returns the events to wait for now: POLLIN, POLLOUT, or 0 for none. NULL: always POLLIN.
+	 */
+	short (*events)(void *context);
+	void (*ready)(void *context, short events); /* these events have occurred */
+	void *context;
+	struct loop_source *next; /* used by the loop */
+};
+
+/* A one-shot timer, protected by its owner's lock: the owner holds it to set the timer, and the
+ * event loop takes it to call the owner. */
 struct loop_timer {
-	uint64_t deadline; /* of clock_ns; TIMER_OFF */
-	const struct device_ops *ops;
-	void *device;
-	struct lock *device_lock;
+	void (*expire)(void *context);
+	/* Wall-clock time has jumped relative to the guest's time. NULL if that does not matter. */
+	void (*day_set)(void *context);
+	void *context;
+	struct lock *lock;
+	bool is_host_time; /* of clock_host_ns, which never stops; else of the guest's, clock_ns */
+
+	/* Used by the loop. */
+	uint64_t deadline; /* LOOP_NEVER: off */
+	struct loop *loop;
+	struct loop_timer *next;
 };
 
 struct loop {
-	int wake;	 /* eventfd: something has changed */
-	int sigterm;	 /* signalfd */
-	int day;	 /* timerfd: the time of day was set */
-	uint64_t behind; /* nanoseconds, of clock_behind, when devices were last told */
-	/* Nanoseconds for which the process was stopped last, and when that was noticed; of
-	 * clock_host_ns. */
-	uint64_t stopped, noticed;
-	struct run *run;
-	struct console *console;
-	struct gdb *gdb; /* NULL: none was asked for */
-	struct loop_timer timers[LOOP_TIMERS];
-	struct outlet *outlets[LOOP_OUTLETS];
-	unsigned outlet_count;
+	int wake; /* eventfd that any thread may write (wake.h) */
+	struct loop_source *sources;
+	unsigned source_count;
+	struct loop_timer *timers;
+	struct loop_source woken,
+		day;	 /* sources: that eventfd; a timerfd for jumps of the wall clock */
+	uint64_t behind; /* clock_behind at the last call of day_set */
+	/* Nanoseconds for which the process was last suspended (SIGSTOP), and when that was
+	 * noticed, of clock_host_ns. */
+	uint64_t suspended, noticed;
 };
 
-/* Makes its descriptors, for all runs; dies if the host cannot. */
-void loop_create(struct loop *loop, struct run *run, struct console *console);
-/* Timer `number` is this device's, and off. */
-void loop_add_timer(struct loop *loop, unsigned number, const struct device_ops *ops, void *device,
-		    struct lock *lock);
-
+/* Creates the loop's descriptors; dies if the host cannot. */
+void loop_create(struct loop *loop);
 /*
- * From now on SIGTERM ends the run, rather than the program at once: what the guest has printed
- * till then is not lost. Before the run's threads are started, for they must not get it.
+ * From now on the event loop's thread does not preempt the vCPU that wakes it, so that one turn
+ * serves several requests where they have to share a CPU; the terminal's turn comes later, too.
+ * Threads that it creates are ordinary ones. Nothing changes if the host refuses. Before the run.
  */
-void loop_take_sigterm(struct loop *loop);
+void loop_become_batch(void);
+/* Adds a source. Before the run, or on the event loop's thread. */
+void loop_add_source(struct loop *loop, struct loop_source *source);
+/* Adds a timer, switched off; adding it again only switches it off. Before the run, or on the event
+ * loop's thread. */
+void loop_add_timer(struct loop *loop, struct loop_timer *timer);
 
-/* Output that it shall flush from now on: what waits is in this ring of `size` bytes; from hold_at
- * of them on CPUs are held, by this bit of the run's gate. */
-void loop_add_outlet(struct loop *loop, struct outlet *outlet, void *ring, unsigned size,
-		     unsigned hold_at, uint32_t held);
+/* Sets the timer to expire in so many nanoseconds; LOOP_NEVER switches it off. From any thread. Is
+ * a struct timer_line's `set`, whose clock is a struct loop_timer. */
+void loop_set_timer(void *timer, unsigned number, uint64_t nanoseconds);
+/* Nanoseconds until it expires, or LOOP_NEVER. Is a struct timer_line's `left`. */
+uint64_t loop_timer_left(void *timer, unsigned number);
 
-/* Does what there is to do, until the run has ended. */
-void loop_run(struct loop *loop);
+/* One turn: calls owners of expired timers, waits until a descriptor is ready or the next timer is
+ * due, and calls the owners of ready descriptors. */
+void loop_turn(struct loop *loop);
+/* The same without timers of the guest's time, and waits for at most so many nanoseconds. */
+void loop_wait(struct loop *loop, uint64_t nanoseconds);
 
-/*
- * The guest is over: writes all output that waits, however long that takes, unless the user or a
- * signal has ended the run, or now does; then only as long as something is taken every now and then
- * (OUTLET_PATIENCE_MS).
- */
-void loop_finish(struct loop *loop);
-
-/* A struct timer_line's `set`: the clock is a struct loop, the number that of one of its timers. */
-void loop_set_timer(void *loop, unsigned number, uint64_t nanoseconds);
-/* Its `left`. */
-uint64_t loop_timer_left(void *loop, unsigned number);
-
-/* Makes the loop look again at all it waits for. From any thread. */
-void loop_wake(int wake);
+/* For how many nanoseconds the whole process was suspended by SIGSTOP, if that was noticed within
+ * the last second and not returned before; else 0. */
+uint64_t loop_take_suspension(struct loop *loop);
 
 #endif

@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The process that watches over the monitor. Used by main. */
+/* The parent process, which starts the monitor as its child and waits for it. Used by main. */
 #ifndef VMM_INIT_H
 #define VMM_INIT_H
 
 #include "vmm/options.h"
 
 /*
- * Closes what whoever started us left open, beside standard input, output and error and the
- * descriptor `kept` (-1: none). Opens
- * /dev/null, or as PID 1 the console, where standard input, output or error are closed, so that no
- * other descriptor takes their place. As PID 1 mounts what is needed, gives standard error the
- * device of --stderr, and, if there is a token, has the console print newlines as they are.
+ * Closes all inherited descriptors but standard input, output and error and the `count` ones in
+ * `kept` (-1: none).
+ * Opens /dev/null, or as PID 1 the console, for those of the standard three that are closed, so
+ * that no other file gets their numbers. As PID 1 it mounts /dev, loads --module's modules, sets
+ * the clock, redirects standard error to the device of --stderr and, if there is a status token,
+ * turns off the console's newline translation.
  *
  * As PID 1, or if standard input is a terminal, it forks and returns in the child. The parent waits
- * for the child, makes the terminal what it was, and ends with the child's status; as PID 1 it
- * prints that in the final line, behind the token if there is one, and powers the host off. As PID
- * 1 the child ends with STATUS_USAGE if a file that the run shall leave behind lies in the host's
- * RAM.
+ * for the child, restores the terminal and exits with the child's status; as PID 1 it prints the
+ * status in the final line, with the token if there is one, and powers the host off. As PID 1 the
+ * child exits with STATUS_USAGE if an output file would lie in the host's RAM and be lost.
  *
- * True if standard input is a terminal that is made what it was.
+ * If the monitor fails the parent does as PID 1 what --on-failure says; one that is forked anew has
+ * no status token, for what it announces has been announced.
+ *
+ * With --watchdog the parent kills, as PID 1, a monitor that has incremented `*beats` and then does
+ * not do so for that time; NULL: nobody looks.
+ *
+ * Returns true if standard input is a terminal, which the parent will restore.
  */
-bool init_start(const struct options *options, int kept);
+bool init_start(struct options *options, const int *kept, unsigned count, uint32_t **beats);
 
 #endif

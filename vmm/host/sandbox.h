@@ -2,7 +2,7 @@
 /*
  * What the program gives up before the guest runs: files, capabilities, system calls.
  *
- * Who uses it: main and run.c for the monitor, init.c for the process that watches over it.
+ * Who uses it: main, run.c and devices.c for the monitor's threads, init.c for the parent process.
  */
 #ifndef VMM_SANDBOX_H
 #define VMM_SANDBOX_H
@@ -12,22 +12,23 @@
 #include <stdint.h>
 
 /*
- * Leaves the process no file but those that are open, no capability, no core dump and no more than
- * `most_files` descriptors. Before threads are started: each has its own capabilities. Dies if the
- * host cannot do that.
+ * Drops all capabilities and access to the file system but to these directories, which have their
+ * numbers as names; forbids core dumps, and limits the process to `max_files` descriptors. Call it
+ * before threads are started, because capabilities are per thread. Dies if the host refuses.
  */
-void sandbox_enter(unsigned most_files);
+void sandbox_enter(unsigned max_files, const char *const *directories, unsigned count);
 
 /*
- * Leaves the process that watches over the monitor no capabilities but these (bits,
- * capabilities(7)), and no system calls but its role's. 0 or negative errno: PID 1 must not die.
+ * Restricts a process beside the monitor to these capabilities (a bit mask, capabilities(7)) and to
+ * the system calls of its role. Returns 0 or negative errno rather than dying, because PID 1 must
+ * not exit.
  */
-int sandbox_watch(uint32_t capabilities);
+int sandbox_watch(unsigned role, uint32_t capabilities);
 
 /*
- * From now on this thread makes no system call but its roles' (sys.h), and of the ones with many
- * meanings only its own. Another one kills the program by SIGSYS, and after sandbox_enter is named.
- * Dies if the host cannot filter.
+ * Restricts this thread to the system calls of its roles (sys.h), and ioctl, mmap and mremap to the
+ * arguments needed. Any other call kills the program by SIGSYS, after a message if sandbox_enter
+ * was called. Dies if the host has no seccomp.
  */
 void sandbox_filter(unsigned roles);
 

@@ -2,7 +2,8 @@
 /*
  * KVM's system layer: the misc device /dev/kvm.
  *
- * Who calls it: main, probe. Touches the descriptor of /dev/kvm.
+ * Who calls it: main, probe.c, and all that calls KVM (kvm_try). Touches the descriptor of
+ * /dev/kvm.
  */
 #include "kvm.h"
 
@@ -13,7 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* What no guest of ours can do without. */
+/* Extensions without which nestling cannot run a guest. */
 static const struct {
 	unsigned number;
 	const char *name;
@@ -24,7 +25,7 @@ static const struct {
 	{ CAPABILITY(IMMEDIATE_EXIT) }, { CAPABILITY(ARM_NISV_TO_USER) },
 };
 
-/* What an open of /dev/kvm can fail with, its likely cause, and what to do. */
+/* Errors of opening /dev/kvm, their likely cause, and what to do. */
 static const struct {
 	int error;
 	const char *cause;
@@ -42,8 +43,7 @@ static const struct {
 	{ EPERM, "this user may not open it: become root or join the device's group" },
 };
 
-/* A mutable global: KVM is called from everywhere, and handing it on would be in every signature.
- */
+/* A mutable global, because KVM is called from everywhere. */
 static kvm_observer *observer;
 
 void kvm_observe(kvm_observer *new)
@@ -53,10 +53,10 @@ void kvm_observe(kvm_observer *new)
 
 void kvm_observed(int fd, unsigned long request, uintptr_t argument, int result)
 {
-	kvm_observer *told = __atomic_load_n(&observer, __ATOMIC_RELAXED);
+	kvm_observer *observe = __atomic_load_n(&observer, __ATOMIC_RELAXED);
 
-	if (told)
-		told(fd, request, argument, result);
+	if (observe)
+		observe(fd, request, argument, result);
 }
 
 int kvm_try(int fd, unsigned long request, uintptr_t argument)

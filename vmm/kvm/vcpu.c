@@ -2,8 +2,8 @@
 /*
  * KVM's vCPU layer: a CPU of a guest, and how it is made to leave the guest.
  *
- * Who calls it: machine.c, run.c, exits.c, boot.c and main.c. Touches the vCPU's descriptor and its
- * kvm_run mapping.
+ * Who calls it: machine.c, run.c, boot.c and main. Touches the vCPU's descriptor and its kvm_run
+ * mapping.
  */
 #include "crt/crt.h"
 #include "crt/sys.h"
@@ -16,34 +16,64 @@
 #include <signal.h>
 #include <sys/mman.h>
 
-#define PPI_INTID 16 /* interrupt id of the first private peripheral interrupt */
+#define INIT_TRIES 16 /* each fails only if the thread has just moved to another kind of CPU */
 
-#define INIT_TRIES                                                                                 \
-	16 /* each fails only if the thread has moved to another kind of CPU meanwhile             \
-	    */
-
-/*
- * The preferred target is that of the CPU that this thread is on, and KVM refuses (EINVAL) any
- * other one's: between the two calls the thread may move, where CPUs differ.
- */
-static void init(const struct vcpu *vcpu, uint32_t features)
+/* KVM_ARM_PREFERRED_TARGET depends on the CPU that the thread is on, and KVM_ARM_VCPU_INIT refuses
+ * any other (EINVAL). On big.LITTLE hosts the thread may move between the two calls. */
+static void init(const struct vcpu *vcpu)
 {
 	struct kvm_vcpu_init init;
 	int result = -EINVAL;
 
 	for (unsigned i = 0; i < INIT_TRIES && result == -EINVAL; i++) {
 		kvm_call(vcpu->vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
-		init.features[0] = features;
+		init.features[0] = vcpu->features;
 		result = kvm_try(vcpu->fd, KVM_ARM_VCPU_INIT, (uintptr_t)&init);
 	}
 	kvm_check(result, "KVM_ARM_VCPU_INIT");
+}
+
+/* Registers that are UNKNOWN after a reset, which KVM fills with a value of its own. Other machines
+ * start with zero, and there are guests that OR a bit into one. */
+static const uint32_t unknown[] = {
+#define UNKNOWN(op1, crn, crm, op2) (uint32_t) ARM64_SYS_REG(3, op1, crn, crm, op2)
+	UNKNOWN(0, 2, 0, 0),  /* TTBR0_EL1 */
+	UNKNOWN(0, 2, 0, 1),  /* TTBR1_EL1 */
+	UNKNOWN(0, 5, 1, 0),  /* AFSR0_EL1 */
+	UNKNOWN(0, 5, 1, 1),  /* AFSR1_EL1 */
+	UNKNOWN(0, 5, 2, 0),  /* ESR_EL1 */
+	UNKNOWN(0, 6, 0, 0),  /* FAR_EL1 */
+	UNKNOWN(0, 7, 4, 0),  /* PAR_EL1 */
+	UNKNOWN(0, 10, 2, 0), /* MAIR_EL1 */
+	UNKNOWN(0, 13, 0, 4), /* TPIDR_EL1 */
+	UNKNOWN(3, 13, 0, 2), /* TPIDR_EL0 */
+	UNKNOWN(3, 13, 0, 3), /* TPIDRRO_EL0 */
+	/* With pointer authentication its keys, IA to GA in two halves each. */
+	UNKNOWN(0, 2, 1, 0),
+	UNKNOWN(0, 2, 1, 1),
+	UNKNOWN(0, 2, 1, 2),
+	UNKNOWN(0, 2, 1, 3),
+	UNKNOWN(0, 2, 2, 0),
+	UNKNOWN(0, 2, 2, 1),
+	UNKNOWN(0, 2, 2, 2),
+	UNKNOWN(0, 2, 2, 3),
+	UNKNOWN(0, 2, 3, 0),
+	UNKNOWN(0, 2, 3, 1),
+#undef UNKNOWN
+};
+#define KEYS 10 /* at the end */
+
+/* KVM fills them again when the guest starts a further CPU: that happens without an exit. */
+static void clear_unknown(const struct vcpu *vcpu, bool has_keys)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unknown) - (has_keys ? 0 : KEYS); i++)
+		register_set(vcpu, REGISTER_U64 | unknown[i], 0);
 }
 
 void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct vm *vm,
 		 unsigned index, const struct cpu_features *features, struct bus *bus,
 		 const struct guest_memory *memory, struct run *guest)
 {
-	uint32_t target_features = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	int sve = KVM_ARM_VCPU_SVE;
 	long run;
 
@@ -53,25 +83,33 @@ void vcpu_create(struct vcpu *vcpu, const struct kvm_system *kvm, const struct v
 	vcpu->vm = vm;
 	vcpu->guest = guest;
 	vcpu->run_size = kvm->run_size;
+	vcpu->no_syndrome.waits = false;
+	vcpu->suspends = false;
+	vcpu->features = 1u << KVM_ARM_VCPU_PSCI_0_2;
 	vcpu->fd = kvm_call(vm->fd, KVM_CREATE_VCPU, index);
 	run = sys_mmap(0, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run < 0)
-		die(STATUS_HOST, "kvm_run of CPU %u: %s; free some memory on the host", index,
-		    error_text((int)-run));
+		die(STATUS_HOST, "kvm_run of CPU %u: %s", index, error_text((int)-run));
 	vcpu->run = (struct kvm_run *)run;
 	kvm_observed(vcpu->fd, MMAP_RUN, (uintptr_t)run, 0);
 	if (index > 0)
-		target_features |= 1u << KVM_ARM_VCPU_POWER_OFF;
+		vcpu->features |= 1u << KVM_ARM_VCPU_POWER_OFF;
 	if (features->pmu)
-		target_features |= 1u << KVM_ARM_VCPU_PMU_V3;
+		vcpu->features |= 1u << KVM_ARM_VCPU_PMU_V3;
 	if (features->sve)
-		target_features |= 1u << KVM_ARM_VCPU_SVE;
+		vcpu->features |= 1u << KVM_ARM_VCPU_SVE;
 	if (features->pauth)
-		target_features |=
+		vcpu->features |=
 			1u << KVM_ARM_VCPU_PTRAUTH_ADDRESS | 1u << KVM_ARM_VCPU_PTRAUTH_GENERIC;
-	init(vcpu, target_features);
+	if (features->el2)
+		vcpu->features |= 1u << KVM_ARM_VCPU_HAS_EL2;
+	if (features->e2h0)
+		vcpu->features |= 1u << KVM_ARM_VCPU_HAS_EL2_E2H0;
+	init(vcpu);
 	if (features->sve)
 		kvm_call(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &sve);
+	if (index == 0)
+		clear_unknown(vcpu, features->pauth);
 }
 
 void vcpu_start_pmu(const struct vcpu *vcpu)
@@ -91,7 +129,7 @@ void vcpu_start_pmu(const struct vcpu *vcpu)
 	kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &init);
 }
 
-void vcpu_show_stolen_time(const struct vcpu *vcpu, gpa_t at)
+void vcpu_set_stolen_time(const struct vcpu *vcpu, gpa_t at)
 {
 	struct kvm_device_attr place = {
 		.group = KVM_ARM_VCPU_PVTIME_CTRL,
@@ -113,6 +151,34 @@ void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree)
 	register_set(vcpu, CORE_REGISTER(regs.pc), entry.address);
 }
 
+bool vcpu_is_off(const struct vcpu *vcpu)
+{
+	struct kvm_mp_state state;
+
+	kvm_call(vcpu->fd, KVM_GET_MP_STATE, &state);
+	return state.mp_state == KVM_MP_STATE_STOPPED;
+}
+
+#define PSCI_DENIED -3 /* Arm DEN 0022, 5.2.2 */
+
+/* KVM has left the arguments in the registers (api.rst, KVM_SYSTEM_EVENT_SUSPEND).
+ * KVM_ARM_VCPU_INIT makes a CPU that started as off be so again. */
+void vcpu_answer_suspend(struct vcpu *vcpu, bool wakes)
+{
+	gpa_t entry = GPA(register_get(vcpu, CORE_REGISTER(regs.regs[1])));
+	gpa_t context = GPA(register_get(vcpu, CORE_REGISTER(regs.regs[2])));
+	struct kvm_mp_state on = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	vcpu->suspends = false;
+	if (!wakes) {
+		register_set(vcpu, CORE_REGISTER(regs.regs[0]), (uint64_t)PSCI_DENIED);
+		return;
+	}
+	init(vcpu);
+	kvm_call(vcpu->fd, KVM_SET_MP_STATE, &on);
+	vcpu_set_entry(vcpu, entry, context);
+}
+
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	sys_munmap((uintptr_t)vcpu->run, vcpu->run_size);
@@ -123,13 +189,28 @@ void vcpu_destroy(struct vcpu *vcpu)
 
 #define KICK SIGUSR1
 
-/* The signal only has to interrupt KVM_RUN. */
+/* A mutable global, because a signal handler gets no argument. */
+static struct {
+	void (*callback)(void *context);
+	void *context;
+} user;
+
+/* A kick only has to interrupt KVM_RUN. The same signal from elsewhere, by kill(2), is the user's.
+ */
 static void on_kick(int number, siginfo_t *info, void *context)
 {
-	(void)number, (void)info, (void)context;
+	(void)number, (void)context;
+	if (info->si_code == SI_USER && user.callback)
+		user.callback(user.context);
 }
 
-/* Changes how this thread takes a signal. */
+void vcpu_watch_user_signal(void (*callback)(void *context), void *context)
+{
+	user.context = context;
+	user.callback = callback;
+}
+
+/* Blocks or unblocks a signal for this thread. */
 static void mask_signal(int how, int number)
 {
 	const uint64_t set = 1ull << (number - 1);
@@ -140,29 +221,27 @@ static void mask_signal(int how, int number)
 void vcpu_prepare_kicks(void)
 {
 	kvm_check(signal_catch(KICK, on_kick), "rt_sigaction");
-	/* Whoever started us may have blocked it. */
+	/* The parent may have left it blocked. */
 	mask_signal(SIG_UNBLOCK, KICK);
 }
 
-/* A mutable global, for a signal handler can be handed nothing. */
+/* A mutable global, because a signal handler gets no argument. */
 static struct {
-	void (*told)(void *context);
+	void (*callback)(void *context);
 	void *context;
 } continued;
 
-/*
- * On a vCPU's thread, for the event loop's blocks it, before anything else there: where there is
- * but one CPU it does not enter the guest before its time is right again.
- */
+/* Runs on a vCPU's thread, as the event loop's thread blocks SIGCONT, and before anything else
+ * there: a guest with one CPU is not entered before its time is corrected. */
 static void on_continue(int number, siginfo_t *info, void *context)
 {
 	(void)number, (void)info, (void)context;
-	continued.told(continued.context);
+	continued.callback(continued.context);
 }
 
-void vcpu_watch_stops(void (*told)(void *context), void *context)
+void vcpu_on_continue(void (*callback)(void *context), void *context)
 {
-	continued.told = told;
+	continued.callback = callback;
 	continued.context = context;
 	mask_signal(SIG_BLOCK, SIGCONT);
 	kvm_check(signal_catch(SIGCONT, on_continue), "rt_sigaction");
@@ -173,10 +252,8 @@ void vcpu_accept_continue(void)
 	mask_signal(SIG_UNBLOCK, SIGCONT);
 }
 
-/*
- * A vCPU that is not in KVM_RUN yet does not get past immediate_exit; one that is in it is
- * interrupted by the signal.
- */
+/* immediate_exit makes the next KVM_RUN return at once; the signal interrupts one that is under
+ * way. */
 void vcpu_kick(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program carries within itself: the device tree, and the payloads.
+ * The files in the program: the device tree, and the bundled payloads.
  *
- * Who uses it: load.c and boot.c, through load.h. bundle.inc is made by tools/bundle.sh, one
- * for nestling and one for an appliance: a line "payload NAME, FILE, OPTION..., """ for each.
+ * Who uses it: payload.c and boot.c, through payload.h. bundle.inc is made by tools/bundle.sh, one
+ * for nestling and one for each appliance, with a line "payload NAME, FILE, ALIGNMENT, OPTION..., """
+ * per payload.
  */
 	.section .rodata.bundle, "a"
 	.balign	8
@@ -17,11 +18,11 @@ bundled_dtb:
 	.global	bundled_payloads
 	.hidden	bundled_payloads
 bundled_payloads:
-	.macro	payload name, file, options:vararg
+	.macro	payload name, file, align, options:vararg
 	.section .payloads, "a"
 1:	.asciz	"\name"
 4:	.asciz	\options
-	.balign	16
+	.balign	\align
 2:	.incbin	"\file"
 3:
 	.section .data.rel.ro.bundle, "aw"

@@ -13,7 +13,7 @@
 
 #include <elf.h>
 
-#define MOST_SEGMENTS 64 /* each is compared with each: keeps that short */
+#define MAX_SEGMENTS 64 /* all pairs are compared */
 
 static bool elf_matches(const struct payload *payload)
 {
@@ -29,10 +29,10 @@ static void require(const struct payload *payload, bool condition, const char *w
 		    payload->name, what);
 }
 
-/* What is needed of an ELF, read once: somebody may be writing to its file. */
+/* The parts of an ELF that are used, copied once, because its file may be changed meanwhile. */
 struct elf {
 	unsigned count;
-	Elf64_Phdr segments[MOST_SEGMENTS]; /* PT_LOAD, with something in them */
+	Elf64_Phdr segments[MAX_SEGMENTS]; /* PT_LOAD, not empty */
 };
 
 static Elf64_Ehdr read_header(const struct payload *payload)
@@ -76,10 +76,8 @@ static void check_segment(const struct payload *payload, const Elf64_Phdr *segme
 		"has a segment that wraps around the end of the address space");
 }
 
-/*
- * What of a segment lies before RAM goes nowhere, as on QEMU: a linker that is told no more than to
- * put .text at the start of RAM puts the ELF's own headers there.
- */
+/* Cuts off what lies below RAM, as QEMU does: a linker that is told only to put .text at the start
+ * of RAM puts the ELF headers in front of it. */
 static void clip(Elf64_Phdr *segment)
 {
 	uint64_t before = RAM_BASE - segment->p_paddr;
@@ -100,13 +98,13 @@ static void read_segments(const struct payload *payload, const Elf64_Ehdr *heade
 	for (size_t i = 0; i < header->e_phnum; i++) {
 		Elf64_Phdr segment;
 
-		/* It may be unaligned in the file. */
+		/* It may be unaligned in the file, so it is copied. */
 		memcpy(&segment, payload->data + header->e_phoff + i * sizeof segment,
 		       sizeof segment);
 		require(payload, segment.p_type != PT_INTERP, "is a program for Linux");
 		if (segment.p_type != PT_LOAD || segment.p_memsz == 0)
 			continue;
-		require(payload, elf->count < MOST_SEGMENTS, "has more than 64 segments");
+		require(payload, elf->count < MAX_SEGMENTS, "has more than 64 segments");
 		check_segment(payload, &segment);
 		clip(&segment);
 		elf->segments[elf->count++] = segment;
@@ -126,7 +124,8 @@ static void check_overlap(const struct payload *payload, const struct elf *elf)
 		}
 }
 
-/* Physical from virtual, by the segment that holds it; a physical one stays as it is. */
+/* The physical entry address: translated by the segment that has it as a virtual address, else as
+ * is. */
 static gpa_t find_entry(const struct payload *payload, const struct elf *elf, uint64_t entry)
 {
 	bool is_physical = false;
@@ -142,7 +141,7 @@ static gpa_t find_entry(const struct payload *payload, const struct elf *elf, ui
 	return GPA(entry);
 }
 
-/* Extends `placement` by what this one takes of RAM, and the flash by what it takes of that. */
+/* Extends `placement` by the segment's RAM, or the flash's size by its flash. */
 static void reserve(const struct payload *payload, const Elf64_Phdr *segment,
 		    const struct load_target *target, struct placement *placement)
 {
@@ -155,7 +154,7 @@ static void reserve(const struct payload *payload, const Elf64_Phdr *segment,
 		return;
 	}
 	if (!memory_at(target->ram, start, segment->p_memsz))
-		payload_does_not_fit(payload, segment->p_memsz, start, target->ram);
+		load_does_not_fit(payload, segment->p_memsz, start, target->ram);
 	if (placement->end.address == 0 || start.address < placement->start.address)
 		placement->start = start;
 	if (end > placement->end.address)
@@ -179,7 +178,7 @@ static struct placement elf_load(const struct payload *payload, const struct loa
 		memory_create(target->flash, GPA(FLASH_BASE), target->flash->size);
 		memset(target->flash->host, 0xff, target->flash->size);
 	}
-	/* What is in memory but not in the file stays as memory begins: zero. */
+	/* The part that is in memory but not in the file is zero, as fresh memory is. */
 	for (unsigned i = 0; i < elf.count; i++) {
 		const Elf64_Phdr *segment = &elf.segments[i];
 		void *to = memory_at(is_in_flash(segment) ? target->flash : target->ram,

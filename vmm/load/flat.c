@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Flat binary: what has no header. It lies 512 KiB above the start of RAM and starts at its first
- * byte, as on QEMU's `virt` machine.
+ * Flat binary: anything without a known header. It is loaded 512 KiB above the start of RAM and
+ * entered at its first byte, as on QEMU's `virt` machine.
  *
  * Who calls it: load.c, by its table. Touches guest RAM.
  */
@@ -16,12 +16,14 @@ static bool flat_matches(const struct payload *payload)
 	return true;
 }
 
-/* What begins like this has a header that we do not know, and would hang if it were entered. */
+/* Files with these headers are not flat binaries, and would hang if they were entered. */
 static const struct {
 	char magic[4];
 	uint8_t length;
 	char what[31];
 } others[] = {
+	{ "\x1f\x8b", 2, "compressed by gzip" }, /* once more */
+	{ "QFI\xfb", 4, "a qcow2 image" },
 	{ "\xfd"
 	  "7zX",
 	  4, "compressed by xz" },
@@ -36,20 +38,17 @@ static const struct {
 	{ "!<ar", 4, "an archive of objects" },
 };
 
-static void refuse_others(const struct payload *payload)
+void flat_refuse_others(const char *name, const uint8_t *data, size_t size, const char *wanted)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (payload->size >= others[i].length &&
-		    memcmp(payload->data, others[i].magic, others[i].length) == 0)
-			die(STATUS_PAYLOAD,
-			    "%.200s: is %s; give what is in it: an Image, an ELF or a flat binary",
-			    payload->name, others[i].what);
+		if (size >= others[i].length &&
+		    memcmp(data, others[i].magic, others[i].length) == 0)
+			die(STATUS_PAYLOAD, "%.200s: is %s; give what is in it: %s", name,
+			    others[i].what, wanted);
 }
 
-/*
- * Whether a word is in the A64 instruction set's main encoding table (Arm ARM, C4.1): nothing is
- * allocated where bits 28 to 25 are 00x1, and 0000 with bit 31 clear is UDF.
- */
+/* Is a word possibly an A64 instruction, by the main encoding table (Arm ARM, C4.1)? Nothing is
+ * allocated where bits 28 to 25 are 00x1; 0000 with bit 31 clear is UDF. */
 static bool is_instruction(uint32_t word)
 {
 	unsigned group = word >> 25 & 0xf;
@@ -57,7 +56,7 @@ static bool is_instruction(uint32_t word)
 	return group != 1 && group != 3 && (group != 0 || word >> 31);
 }
 
-static void check_entry(const struct payload *payload)
+void flat_check_entry(const struct payload *payload)
 {
 	uint32_t word = 0;
 
@@ -74,10 +73,11 @@ static struct placement flat_load(const struct payload *payload, const struct lo
 	gpa_t start = GPA(target->ram->base.address + FLAT_OFFSET);
 	void *to = memory_at(target->ram, start, payload->size);
 
-	refuse_others(payload);
-	check_entry(payload);
+	flat_refuse_others(payload->name, payload->data, payload->size,
+			   "an Image, an ELF or a flat binary");
+	flat_check_entry(payload);
 	if (!to)
-		payload_does_not_fit(payload, payload->size, start, target->ram);
+		load_does_not_fit(payload, payload->size, start, target->ram);
 	payload_put_all(payload, to);
 	return (struct placement){
 		.start = start,

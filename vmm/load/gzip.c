@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is compressed with gzip (RFC 1952), bare or in the EFI wrapper of newer kernels (their
- * drivers/firmware/efi/libstub/zboot-header.S): unpacked, and then loaded by the format it has.
+ * Payloads compressed with gzip (RFC 1952), plain or in the EFI wrapper of newer kernels
+ * (drivers/firmware/efi/libstub/zboot-header.S in Linux): unpacks them, and has the contents loaded
+ * by their own format.
  *
  * Who calls it: load.c, by its table. Touches scratch memory of its own.
  */
@@ -9,11 +10,12 @@
 #include "crt/sys.h"
 #include "inflate.h"
 #include "load.h"
+#include "vmm/pages.h"
 #include "vmm/report.h"
 
 #include <sys/mman.h>
 
-#define TRAILER 8 /* bytes behind the stream: CRC-32 and size of what was packed */
+#define TRAILER 8 /* bytes after the stream: CRC-32 and size of the unpacked data */
 
 struct wrapper {
 	char mz[4], zimg[4];
@@ -64,7 +66,7 @@ static void unwrap(const struct payload *payload, const uint8_t **data, size_t *
 		    payload->name, wrapper.compressor);
 }
 
-/* RFC 1952, 2.3: bytes before the compressed stream; too many if the header is broken. */
+/* Bytes before the compressed stream (RFC 1952, 2.3); more than `size` if the header is broken. */
 static size_t header_length(const uint8_t *data, size_t size)
 {
 	enum { HEADER_CRC = 2, EXTRA = 4, NAME = 8, COMMENT = 16, RESERVED = 0xe0 };
@@ -87,7 +89,7 @@ static size_t header_length(const uint8_t *data, size_t size)
 	return length + (flags & HEADER_CRC ? 2 : 0);
 }
 
-/* RFC 1952, 8: reflected CRC-32, four bits a step. */
+/* Reflected CRC-32, four bits a step (RFC 1952, 8). */
 static uint32_t crc32(const uint8_t *data, size_t size)
 {
 	uint32_t table[16];
@@ -113,7 +115,7 @@ static uint32_t word_at(const uint8_t *data)
 	return word;
 }
 
-/* Unpacks to scratch memory with room for `room` bytes. */
+/* Unpacks to inner->data, which has `room` bytes. */
 static void unpack(const struct payload *payload, struct payload *inner, size_t room)
 {
 	static const char *const why[] = {
@@ -146,19 +148,15 @@ static void unpack(const struct payload *payload, struct payload *inner, size_t 
 static struct placement gzip_load(const struct payload *payload, const struct load_target *target)
 {
 	size_t room = target->ram->size;
-	long scratch = sys_mmap(0, room, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *scratch = pages_take(room, MAP_NORESERVE, payload->name);
 	struct payload inner = { .name = payload->name, .backing = SCRATCH };
 	struct placement placement;
 
-	if (scratch < 0)
-		die(STATUS_HOST, "%.200s: %lu MiB to unpack it: %s; take less --memory",
-		    payload->name, room >> 20, error_text((int)-scratch));
-	inner.data = (const uint8_t *)scratch;
+	inner.data = scratch;
 	unpack(payload, &inner, room);
 	if (inner.size == 0)
 		refuse(payload, "has nothing in it");
-	placement = payload_load(&inner, target);
+	placement = load_payload(&inner, target);
 	sys_munmap((uintptr_t)scratch, room);
 	return placement;
 }

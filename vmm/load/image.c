@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * arm64 Image: Linux, and whatever else wears its header (Documentation/arch/arm64/booting.rst,
+ * arm64 Image: Linux, and everything else with this header (Documentation/arch/arm64/booting.rst,
  * 4. Call the kernel image).
  *
  * Who calls it: load.c, by its table. Touches guest RAM.
@@ -13,7 +13,7 @@
 struct header {
 	uint32_t code[2];
 	uint64_t text_offset; /* bytes from a 2 MiB boundary */
-	uint64_t image_size;  /* bytes that it uses in RAM; 0: older than Linux 3.17 */
+	uint64_t image_size;  /* bytes that it uses in RAM; 0 before Linux 3.17 */
 	uint64_t flags;
 	uint64_t reserved[3];
 	char magic[4];
@@ -27,7 +27,9 @@ static bool image_matches(const struct payload *payload)
 	       memcmp(payload->data + offsetof(struct header, magic), "ARM\x64", 4) == 0;
 }
 
-/* ID_AA64MMFR0_EL1 (Arm ARM, D17.2.64): what a field says if the CPU lacks the feature. */
+/*
+ * Fields of ID_AA64MMFR0_EL1 (Arm ARM, D17.2.64); `absent` is a field's value without the feature.
+ */
 enum { BIG_ENDIAN_FIELD = 8, GRANULE_16_FIELD = 20, GRANULE_64_FIELD = 24, GRANULE_4_FIELD = 28 };
 
 static const struct {
@@ -73,7 +75,7 @@ static struct placement image_load(const struct payload *payload, const struct l
 	if (size == 0) {
 		size = payload->size;
 	} else {
-		/* `virt` keeps the start of RAM for the device tree. */
+		/* QEMU's `virt` keeps the start of RAM free for the device tree. */
 		offset = header.text_offset + (header.text_offset < 4096 ? 2 << 20 : 0);
 		if (size < payload->size)
 			die(STATUS_PAYLOAD,
@@ -84,7 +86,7 @@ static struct placement image_load(const struct payload *payload, const struct l
 	start = GPA(target->ram->base.address + offset);
 	to = memory_at(target->ram, start, size);
 	if (!to)
-		payload_does_not_fit(payload, size, start, target->ram);
+		load_does_not_fit(payload, size, start, target->ram);
 	payload_put_all(payload, to);
 	return (struct placement){
 		.start = start,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * DEFLATE, RFC 1951; the numbers in comments are its sections. Every read of the input and every
- * write of the output is bounded; each step uses up input, so it ends.
+ * DEFLATE (RFC 1951, whose sections are cited below). Every read of the input and every write of
+ * the output is bounded; each step consumes input, so it ends.
  *
  * Who calls it: gzip.c. Touches the two buffers it is given.
  */
@@ -10,29 +10,29 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MOST_BITS 15 /* of a code */
-#define FAST_BITS 9  /* codes up to this long are looked up in one step */
+#define MAX_BITS 15 /* of a code */
+#define FAST_BITS 9 /* codes of up to this length are decoded by one table look-up */
 #define LITERALS 288
 #define DISTANCES 32
 #define END_OF_BLOCK 256
 
-/* A code by 3.2.2: it is known once one knows how many codes have each length, and their symbols in
- * order. */
+/* A canonical Huffman code (3.2.2), defined by the number of codes of each length and the symbols
+ * in order. */
 struct huffman {
-	uint16_t count[MOST_BITS + 1];
+	uint16_t count[MAX_BITS + 1];
 	uint16_t symbol[LITERALS];
-	uint16_t fast[1 << FAST_BITS]; /* by the next bits: symbol << 4 | length; 0: look further */
+	uint16_t fast[1 << FAST_BITS]; /* by the next bits: symbol << 4 | length; 0: longer code */
 };
 
 struct stream {
 	const uint8_t *in, *in_end;
-	uint64_t bits; /* the next `count` of the input, the first lowest; zeros above */
+	uint64_t bits; /* the next `count` bits of the input, first one lowest; above them zeros */
 	unsigned count;
 	uint8_t *out, *out_start, *out_end;
-	enum inflate_result result; /* of the first thing that went wrong */
+	enum inflate_result result; /* the first error */
 };
 
-/* The next bits are 0 behind the input's end; taking them is what fails. */
+/* Beyond the end of the input the bits are 0, and taking them fails. */
 static uint64_t peek(struct stream *stream)
 {
 	while (stream->count <= 56 && stream->in < stream->in_end) {
@@ -49,7 +49,7 @@ static bool fail(struct stream *stream, enum inflate_result why)
 	return false;
 }
 
-/* At most 16; 0 and a failed stream behind the input's end. */
+/* Takes at most 16 bits; 0 and a failed stream beyond the end of the input. */
 static unsigned take(struct stream *stream, unsigned count)
 {
 	unsigned value = (unsigned)(peek(stream) & ((1u << count) - 1));
@@ -63,7 +63,7 @@ static unsigned take(struct stream *stream, unsigned count)
 	return value;
 }
 
-/* Codes are packed with their first bit lowest (3.1.1). */
+/* Codes are stored with their first bit lowest (3.1.1). */
 static unsigned reverse(unsigned code, unsigned length)
 {
 	unsigned reversed = 0;
@@ -73,10 +73,11 @@ static unsigned reverse(unsigned code, unsigned length)
 	return reversed;
 }
 
-/* 3.2.2. False if the lengths make no code: only one of a single symbol may leave codes unused. */
+/* Builds a code from its lengths (3.2.2). False if they are invalid: only a code of one symbol may
+ * be incomplete. */
 static bool make_code(struct huffman *huffman, const uint8_t *lengths, unsigned symbols)
 {
-	uint16_t offset[MOST_BITS + 2] = { 0 }, code[MOST_BITS + 2] = { 0 };
+	uint16_t offset[MAX_BITS + 2] = { 0 }, code[MAX_BITS + 2] = { 0 };
 	int left = 1;
 	unsigned longest = 0;
 
@@ -85,7 +86,7 @@ static bool make_code(struct huffman *huffman, const uint8_t *lengths, unsigned 
 	for (unsigned i = 0; i < symbols; i++)
 		huffman->count[lengths[i]]++;
 	huffman->count[0] = 0;
-	for (unsigned length = 1; length <= MOST_BITS; length++) {
+	for (unsigned length = 1; length <= MAX_BITS; length++) {
 		unsigned count = huffman->count[length];
 
 		left = 2 * left - (int)count;
@@ -110,7 +111,7 @@ static bool make_code(struct huffman *huffman, const uint8_t *lengths, unsigned 
 	return left == 0 || longest <= 1;
 }
 
-/* The next symbol; END_OF_BLOCK and a failed stream if there is none. */
+/* Decodes the next symbol; END_OF_BLOCK and a failed stream if there is none. */
 static unsigned decode(struct stream *stream, const struct huffman *huffman)
 {
 	uint64_t bits = peek(stream);
@@ -121,7 +122,7 @@ static unsigned decode(struct stream *stream, const struct huffman *huffman)
 		take(stream, entry & 15);
 		return entry >> 4;
 	}
-	for (unsigned length = 1; length <= MOST_BITS; length++) {
+	for (unsigned length = 1; length <= MAX_BITS; length++) {
 		unsigned count = huffman->count[length];
 
 		code = code << 1 | (bits & 1);
@@ -133,7 +134,7 @@ static unsigned decode(struct stream *stream, const struct huffman *huffman)
 		index += count;
 		first = (first + count) << 1;
 	}
-	fail(stream, stream->count < MOST_BITS ? INFLATE_CUT : INFLATE_BROKEN);
+	fail(stream, stream->count < MAX_BITS ? INFLATE_CUT : INFLATE_BROKEN);
 	return END_OF_BLOCK;
 }
 
@@ -158,7 +159,8 @@ static void copy_stored(struct stream *stream)
 	}
 }
 
-/* 3.2.5: lengths from symbol 257 and distances from 0 go up in steps that double every 4 or 2. */
+/* Base values of lengths (symbols from 257) and distances (from 0) grow in steps that double every
+ * 4 or 2 symbols (3.2.5). */
 static unsigned take_length(struct stream *stream, unsigned symbol)
 {
 	unsigned code = symbol - 257;
@@ -188,7 +190,7 @@ static bool copy_match(struct stream *stream, unsigned length, unsigned distance
 		return fail(stream, INFLATE_BROKEN);
 	if (length > (size_t)(stream->out_end - stream->out))
 		return fail(stream, INFLATE_NO_ROOM);
-	/* Byte by byte: it may repeat what it has just written. */
+	/* Byte by byte, because source and destination may overlap. */
 	for (; length > 0; length--, stream->out++)
 		*stream->out = stream->out[-(ptrdiff_t)distance];
 	return true;
@@ -235,12 +237,12 @@ static void fixed_lengths(uint8_t *lengths)
 	memset(lengths + LITERALS, 5, DISTANCES);
 }
 
-/* 3.2.7: both codes' lengths in a row, themselves coded; false if they are broken. */
+/* Reads both codes' lengths, which are coded themselves (3.2.7); false if they are broken. */
 static bool take_lengths(struct stream *stream, struct huffman *huffman, uint8_t *lengths,
 			 unsigned total)
 {
 	static const struct {
-		uint8_t bits, least;
+		uint8_t bits, min;
 	} repeats[] = { { 2, 3 }, { 3, 3 }, { 7, 11 } }; /* symbols 16, 17, 18 */
 
 	for (unsigned i = 0; i < total && stream->result == INFLATE_DONE;) {
@@ -252,8 +254,7 @@ static bool take_lengths(struct stream *stream, struct huffman *huffman, uint8_t
 			length = (uint8_t)symbol;
 		} else if (symbol <= 18 && (symbol > 16 || i > 0)) {
 			length = symbol == 16 ? lengths[i - 1] : 0;
-			times = repeats[symbol - 16].least +
-				take(stream, repeats[symbol - 16].bits);
+			times = repeats[symbol - 16].min + take(stream, repeats[symbol - 16].bits);
 		} else {
 			return fail(stream, INFLATE_BROKEN);
 		}
@@ -265,7 +266,7 @@ static bool take_lengths(struct stream *stream, struct huffman *huffman, uint8_t
 	return stream->result == INFLATE_DONE;
 }
 
-/* 3.2.7: the two codes of a block that brings its own. */
+/* Reads the two codes of a block with dynamic codes (3.2.7). */
 static bool take_codes(struct stream *stream, struct huffman *literals, struct huffman *distances)
 {
 	static const uint8_t order[] = { 16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
@@ -317,8 +318,7 @@ enum inflate_result inflate_all(const uint8_t *in, size_t *in_size, uint8_t *out
 			fail(&stream, INFLATE_BROKEN);
 		}
 	}
-	*in_size =
-		(size_t)(stream.in - in) - stream.count / 8; /* whole bytes looked at too early */
+	*in_size = (size_t)(stream.in - in) - stream.count / 8; /* minus whole bytes read ahead */
 	*out_size = (size_t)(stream.out - out);
 	return stream.result;
 }

@@ -2,26 +2,24 @@
 /*
  * Dispatch of MMIO accesses to devices.
  *
- * Who calls it: the run loop, once for each access that left the guest. Touches the device that
- * lies at the address, or standard error for an address where none does.
+ * Who calls it: exits.c for every MMIO exit; debug/ to find a device. Touches the device at the
+ * address; other accesses go to on_stray.
  */
 #include "bus.h"
 
-#include "crt/crt.h"
-#include "vmm/report.h"
-
-void bus_add(struct bus *bus, struct bus_region region)
+struct bus_region *bus_add(struct bus *bus, gpa_t base, uint64_t size, const struct device_ops *ops,
+			   void *device)
 {
-	if (bus->count == BUS_REGIONS)
-		__builtin_trap();
-	for (unsigned i = 0; i < bus->count; i++) {
-		const struct bus_region *other = &bus->regions[i];
+	struct bus_region *region = &bus->regions[bus->count];
 
-		if (region.base.address < other->base.address + other->size &&
-		    other->base.address < region.base.address + region.size)
-			__builtin_trap();
-	}
-	bus->regions[bus->count++] = region;
+	if (bus->count == BUS_REGIONS ||
+	    (bus->count && base.address < region[-1].base.address + region[-1].size))
+		__builtin_trap();
+	bus->count++;
+	*region = (struct bus_region){
+		.base = base, .size = size, .ops = ops, .device = device, .slot = -1
+	};
+	return region;
 }
 
 static uint64_t offset_in(const struct bus_region *region, gpa_t at)
@@ -36,84 +34,62 @@ static bool holds(const struct bus_region *region, gpa_t at, unsigned size)
 	return offset < region->size && size <= region->size - offset;
 }
 
-const struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size)
+/* The last region with a base at or below this address; NULL if there is none. */
+static struct bus_region *last_from(struct bus *bus, gpa_t at)
 {
-	/* Drivers access the same device again and again. Of several CPUs any one's may be it. */
-	const struct bus_region *region = __atomic_load_n(&bus->last, __ATOMIC_RELAXED);
+	unsigned low = 0, high = bus->count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (bus->regions[middle].base.address <= at.address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &bus->regions[low - 1] : NULL;
+}
+
+struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size)
+{
+	/* Drivers access the same device repeatedly, so the last region is tried first. vCPUs share
+	 * that pointer: a wrong guess costs only the search. */
+	struct bus_region *region = __atomic_load_n(&bus->last, __ATOMIC_RELAXED);
 
 	if (region && holds(region, at, size))
 		return region;
-	for (region = bus->regions; region < bus->regions + bus->count; region++) {
-		if (holds(region, at, size)) {
-			__atomic_store_n(&bus->last, region, __ATOMIC_RELAXED);
-			return region;
-		}
+	region = last_from(bus, at);
+	if (region && holds(region, at, size)) {
+		__atomic_store_n(&bus->last, region, __ATOMIC_RELAXED);
+		return region;
 	}
 	return NULL;
-}
-
-/* Remembers the address, if there is room. True if it is new. */
-static bool remember(struct bus *bus, gpa_t at)
-{
-	for (unsigned i = 0; i < bus->reports; i++)
-		if (bus->reported[i].address == at.address)
-			return false;
-	if (bus->reports < BUS_REPORTS) {
-		bus->reported[bus->reports++] = at;
-		return true;
-	}
-	if (!bus->full)
-		report("guest: %u stray addresses told, further ones are not", BUS_REPORTS);
-	bus->full = true;
-	return false;
-}
-
-bool bus_report_once(struct bus *bus, gpa_t at)
-{
-	bool is_new;
-
-	lock_acquire(&bus->lock);
-	is_new = remember(bus, at);
-	lock_release(&bus->lock);
-	return is_new;
-}
-
-static void unbacked(struct bus *bus, gpa_t at, unsigned size, const char *what, const char *answer)
-{
-	if (bus->strict) {
-		report("guest: %s of %u bytes at %#lx, where nothing is: ended by --strict", what,
-		       size, at.address);
-		run_end(bus->strict, ENDED, STATUS_PAYLOAD);
-	} else if (bus_report_once(bus, at)) {
-		report("guest: %s of %u bytes at %#lx, where nothing is: %s", what, size,
-		       at.address, answer);
-	}
 }
 
 uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size)
 {
 	uint64_t value;
-	const struct bus_region *region = bus_find(bus, at, size);
+	struct bus_region *region = bus_find(bus, at, size);
 
 	if (!region) {
-		unbacked(bus, at, size, "read", "gives 0");
+		bus->on_stray(bus->stray, at, size, false);
 		return 0;
 	}
-	lock_acquire(region->lock);
+	lock_acquire(&region->lock);
 	value = region->ops->read(region->device, offset_in(region, at), size);
-	lock_release(region->lock);
+	lock_release(&region->lock);
 	return value & ~0ull >> (64 - 8 * size);
 }
 
 void bus_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
 {
-	const struct bus_region *region = bus_find(bus, at, size);
+	struct bus_region *region = bus_find(bus, at, size);
 
 	if (!region) {
-		unbacked(bus, at, size, "write", "dropped");
+		bus->on_stray(bus->stray, at, size, true);
 		return;
 	}
-	lock_acquire(region->lock);
+	lock_acquire(&region->lock);
 	region->ops->write(region->device, offset_in(region, at), size, value);
-	lock_release(region->lock);
+	lock_release(&region->lock);
 }

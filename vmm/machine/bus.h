@@ -1,52 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* From a guest-physical address to a device. Used by the run loop; filled from the machine's table.
- */
+/* The bus: finds the device at a guest-physical address. Used by exits.c; filled by machine.c. */
 #ifndef VMM_BUS_H
 #define VMM_BUS_H
 
 #include "crt/crt.h"
 #include "devices/device.h"
-#include "memory.h"
-#include "run.h"
+#include "vmm/gpa.h"
 
-#define BUS_REGIONS 8
-#define BUS_REPORTS                                                                                \
-	64 /* distinct stray addresses that are told; then one line says no more are               \
-	    */
+#define BUS_REGIONS 49 /* max; one more is a bug */
 
+/* A device and where it is mapped. */
 struct bus_region {
 	gpa_t base;
 	uint64_t size;
 	const struct device_ops *ops;
 	void *device;
-	struct lock *lock; /* the device's; not the bus's own */
-	unsigned spi;	   /* its interrupt; 0: it has none */
+	struct lock lock; /* held by whoever calls the device's ops */
+	unsigned spi;	  /* its shared peripheral interrupt; 0: none */
+	int slot;	  /* index of a virtio slot; -1: no virtio slot */
 };
 
 struct bus {
-	struct bus_region regions[BUS_REGIONS];
+	struct bus_region regions[BUS_REGIONS]; /* by ascending address */
 	unsigned count;
-	const struct bus_region *last; /* that was accessed; NULL: none */
+	struct bus_region *last; /* accessed last; NULL: none */
 
-	/* Accesses to what nothing backs. */
-	struct run *strict; /* ended by such an access; NULL: reads give 0, writes are dropped */
-	struct lock lock;   /* of what follows */
-	gpa_t reported[BUS_REPORTS];
-	unsigned reports;
-	bool full; /* and told so */
+	/* Called for an access where no device is; reads then give 0, writes are dropped. */
+	void (*on_stray)(void *stray, gpa_t at, unsigned size, bool is_write);
+	void *stray;
 };
 
-/* Places a device. The table of the machine is ours: no room or an overlap is a bug and traps. */
-void bus_add(struct bus *bus, struct bus_region region);
+/* Maps a device above all others so far. No room, an overlap or a wrong order is a bug of the
+ * machine's table, and traps. */
+struct bus_region *bus_add(struct bus *bus, gpa_t base, uint64_t size, const struct device_ops *ops,
+			   void *device);
 
-/* The region that holds an access as a whole, or NULL. */
-const struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size);
+/* The region that contains the whole access, or NULL. */
+struct bus_region *bus_find(struct bus *bus, gpa_t at, unsigned size);
 
-/* One access of 1, 2, 4 or 8 bytes by the guest, at any address, from any vCPU's thread. */
+/* One access of the guest's, of 1, 2, 4 or 8 bytes at any address. On any vCPU's thread. */
 uint64_t bus_read(struct bus *bus, gpa_t at, unsigned size);
 void bus_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value);
-
-/* Has this stray address been told before? Remembers it; says once when it stops remembering. */
-bool bus_report_once(struct bus *bus, gpa_t at);
 
 #endif

@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: MIT
 /*
- * The loop of a vCPU's thread: lets the CPU run, and does what each of its exits asks for.
+ * The run loop of a vCPU's thread: enters the guest and handles its exits.
  *
  * Who calls it: run.c on the vCPU's own thread; trace.c has a loop of the same steps. Touches the
- * vCPU's kvm_run mapping; MMIO goes on to the bus.
+ * vCPU's kvm_run mapping; MMIO goes to the bus.
  */
 #include "exits.h"
 
 #include "bus.h"
 #include "crt/crt.h"
 #include "crt/sys.h"
-#include "inspect.h"
+#include "no_syndrome.h"
+#include "run.h"
 #include "uart_fast.h"
 #include "vmm/kvm/registers.h"
 #include "vmm/report.h"
 
 #include <errno.h>
 
-/* It cannot go on: the event loop says where it stands. */
-static void give_up(struct vcpu *vcpu, enum status status)
+/* The vCPU cannot continue: reports where it is and ends the run; main then dumps the vCPUs. */
+static void end_broken_run(struct vcpu *vcpu, enum status status)
 {
-	report("guest: pc %#lx pstate %#lx ESR_EL1 %#lx FAR_EL1 %#lx",
+	unsigned level = register_level(vcpu);
+
+	report("guest: pc %#lx pstate %#lx ESR_EL%u %#lx FAR_EL%u %#lx",
 	       register_get(vcpu, CORE_REGISTER(regs.pc)),
-	       register_get(vcpu, CORE_REGISTER(regs.pstate)), register_get(vcpu, ESR_EL1),
-	       register_get(vcpu, FAR_EL1));
+	       register_get(vcpu, CORE_REGISTER(regs.pstate)), level,
+	       register_of_regime(vcpu, ESR_EL1), level, register_of_regime(vcpu, FAR_EL1));
 	vcpu->guest->broken = true;
 	run_end(vcpu->guest, ENDED, status);
 }
 
-/* An access outside of RAM (api.rst, KVM_EXIT_MMIO): `data` is little-endian, `len` bytes of it. */
+/* An access outside RAM (api.rst, KVM_EXIT_MMIO): `data` holds `len` bytes, little-endian. */
 static void handle_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -46,7 +49,7 @@ static void handle_mmio(struct vcpu *vcpu)
 	}
 }
 
-/* PSCI of the guest (Arm DEN 0022), as far as the kernel leaves it to us. */
+/* PSCI calls of the guest (Arm DEN 0022) that the kernel passes on to user space. */
 static void handle_system_event(struct vcpu *vcpu)
 {
 	switch (vcpu->run->system_event.type) {
@@ -56,45 +59,25 @@ static void handle_system_event(struct vcpu *vcpu)
 	case KVM_SYSTEM_EVENT_RESET:
 		run_end(vcpu->guest, RESET, 0);
 		break;
+	case KVM_SYSTEM_EVENT_SUSPEND:
+		vcpu->suspends = true; /* who saves the guest answers, in the pause */
+		run_ask_pause(vcpu->guest);
+		break;
 	default:
 		report("KVM_EXIT_SYSTEM_EVENT of unknown type %u", vcpu->run->system_event.type);
-		give_up(vcpu, STATUS_INTERNAL);
+		end_broken_run(vcpu, STATUS_INTERNAL);
 	}
 }
 
-/*
- * A load or store outside of RAM for which the CPU gives no syndrome (write-back, pair, vector):
- * what it was cannot be told without reading the guest's code, so the guest gets an external abort.
- */
-static void handle_no_syndrome(struct vcpu *vcpu)
-{
-	struct kvm_vcpu_events events = { .exception.ext_dabt_pending = 1 };
-
-	if (vcpu->bus->strict || bus_report_once(vcpu->bus, GPA(vcpu->run->arm_nisv.fault_ipa))) {
-		uint64_t pc = register_get(vcpu, CORE_REGISTER(regs.pc));
-		uint32_t instruction = 0; /* which is none, if it cannot be read */
-
-		inspect_memory(vcpu, VIEW_VIRTUAL, pc, &instruction, sizeof instruction, false);
-		report("guest: pc %#lx: access at %#llx by instruction %#08x, without syndrome: "
-		       "external abort",
-		       pc, vcpu->run->arm_nisv.fault_ipa, instruction);
-	}
-	if (vcpu->bus->strict)
-		run_end(vcpu->bus->strict, ENDED, STATUS_PAYLOAD);
-	kvm_call(vcpu->fd, KVM_SET_VCPU_EVENTS, &events);
-}
-
-/* A breakpoint, a watchpoint or a step: the event loop hands it to the debugger. */
+/* A breakpoint, watchpoint or single step: requests a pause, in which the debugger finds it. */
 static void handle_debug(struct vcpu *vcpu)
 {
 	vcpu->stopped = true;
 	run_ask_pause(vcpu->guest);
 }
 
-/*
- * Every reason of the kernel's ABI (linux/kvm.h) in its order. What has no handler cannot be the
- * guest's doing on arm64 with what we ask of KVM; it ends the run under its name.
- */
+/* Every exit reason of the kernel's ABI (linux/kvm.h), in order. On arm64, with the features that
+ * we enable, a guest cannot cause those without a handler; they end the run, and are named. */
 #define EXIT_LIST                                                                                  \
 	ROW(UNKNOWN, NULL)                                                                         \
 	ROW(EXCEPTION, NULL)                                                                       \
@@ -124,7 +107,7 @@ static void handle_debug(struct vcpu *vcpu)
 	ROW(S390_STSI, NULL)                                                                       \
 	ROW(IOAPIC_EOI, NULL)                                                                      \
 	ROW(HYPERV, NULL)                                                                          \
-	ROW(ARM_NISV, handle_no_syndrome)                                                          \
+	ROW(ARM_NISV, no_syndrome_handle)                                                          \
 	ROW(X86_RDMSR, NULL)                                                                       \
 	ROW(X86_WRMSR, NULL)                                                                       \
 	ROW(DIRTY_RING_FULL, NULL)                                                                 \
@@ -139,8 +122,8 @@ static void handle_debug(struct vcpu *vcpu)
 static void (*const handlers[])(struct vcpu *vcpu) = { EXIT_LIST };
 #undef ROW
 /* Without KVM_EXIT_. */
-#define ROW(reason, handler) [KVM_EXIT_##reason] = #reason,
-static const char *const names[] = { EXIT_LIST };
+#define ROW(reason, handler) #reason "\0"
+static const char names[] = EXIT_LIST;
 #undef ROW
 #define ROW(reason, handler) _Static_assert(KVM_EXIT_##reason == __COUNTER__ - FIRST_ROW, #reason);
 enum { FIRST_ROW = __COUNTER__ + 1 };
@@ -151,23 +134,23 @@ _Static_assert(ARRAY_SIZE(handlers) == EXIT_REASONS && EXIT_REASONS == KVM_EXIT_
 
 const char *exit_name(unsigned reason)
 {
-	return reason < EXIT_REASONS ? names[reason] : "newer than 6.1";
+	return reason < EXIT_REASONS ? string_at(names, reason) : "newer than 6.1";
 }
 
-/* `hw` of these exits is the hardware's reason or KVM's suberror: the first word of the union. */
+/* `hw` is the first word of the exit's data: the hardware's reason or KVM's suberror. */
 static __attribute__((noinline)) void handle_unhandled(struct vcpu *vcpu)
 {
 	unsigned reason = vcpu->run->exit_reason;
 
 	report("exit %u (KVM_EXIT_%s), detail %#llx: cannot be handled", reason, exit_name(reason),
 	       vcpu->run->hw.hardware_exit_reason);
-	give_up(vcpu, STATUS_INTERNAL);
+	end_broken_run(vcpu, STATUS_INTERNAL);
 }
 
-/* What runs for every exit is in the loop itself; what watches the loop has calls of the same. */
+/* Hot path, force-inlined; the tracing loop calls out-of-line copies. */
 #define IN_LOOP static inline __attribute__((always_inline))
 
-/* It goes to the end of the history with what became of it: the value that was read. */
+/* Records the exit after handling, so that the value read is included. */
 IN_LOOP void remember(struct vcpu *vcpu)
 {
 	struct exit_record *record = &vcpu->history[vcpu->remembered++ % HISTORY];
@@ -180,7 +163,7 @@ IN_LOOP void handle_exit(struct vcpu *vcpu)
 {
 	unsigned reason;
 
-	shortcut_drain(vcpu->shortcut);
+	uart_fast_drain(vcpu->fast);
 	reason = vcpu->run->exit_reason;
 	vcpu->exits[reason < EXIT_REASONS ? reason : 0]++;
 	if (reason < EXIT_REASONS && handlers[reason])
@@ -190,16 +173,16 @@ IN_LOOP void handle_exit(struct vcpu *vcpu)
 	remember(vcpu);
 }
 
-/* KVM_RUN has failed: it was interrupted, or the guest cannot go on. */
+/* KVM_RUN has failed: it was interrupted, or the vCPU cannot continue. */
 static __attribute__((noinline)) void run_failed(int result, struct vcpu *vcpu)
 {
-	/* Interrupted, but not by a kick: by a signal that stops the process. */
+	/* Not interrupted by a kick, so by SIGSTOP or SIGCONT. */
 	if (result == -EINTR && !vcpu->run->immediate_exit)
 		run_was_interrupted(vcpu);
 	if (result == -EINTR || result == -EAGAIN)
 		return;
 	report("KVM_RUN: %s; the host's kernel log may say more", error_text(-result));
-	give_up(vcpu, status_of_error(-result));
+	end_broken_run(vcpu, status_of_error(-result));
 }
 
 IN_LOOP int enter(struct vcpu *vcpu)
@@ -235,8 +218,10 @@ void run_vcpu(struct vcpu *vcpu)
 	void (*watch)(struct vcpu * vcpu);
 
 	for (;;) {
-		/* In this order: a kick at the end of the run is not forgotten then. */
+		/* In this order, because run_wait_if_paused clears immediate_exit: a kick at the
+		 * end of the run is not lost. */
 		run_wait_if_paused(vcpu);
+		__atomic_store_n(&vcpu->answered, true, __ATOMIC_RELAXED);
 		if (!run_goes_on(vcpu->guest))
 			return;
 		watch = __atomic_load_n(&vcpu->guest->watch, __ATOMIC_RELAXED);

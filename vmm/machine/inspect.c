@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Guest memory by the addresses that a CPU's software uses.
+ * Guest memory by virtual or physical address.
  *
- * Who calls it: run.c for a message, debug/ for a CPU that is not in the guest. Touches guest RAM.
+ * Who calls it: exits.c for a message, debug/, for a CPU that is not in the guest. Touches guest
+ * RAM.
  */
 #include "inspect.h"
 
 #include "page_walk.h"
 #include "vmm/kvm/registers.h"
 
-/*
- * To the point of coherency, before it is read and after it is written: a guest with its caches off
- * sees what lies there. What is fetched as an instruction comes from there, too.
- */
+/* Cleans and invalidates caches to the point of coherency, before a read and after a write, for
+ * guests that run with their caches off; and invalidates the instruction cache. */
 static void make_coherent(const void *memory, size_t size)
 {
 	(void)memory, (void)size;
-	/* Unit tests run elsewhere. */
+	/* Unit tests run natively, where caches are coherent. */
 #if defined(__aarch64__)
 	for (uintptr_t line = (uintptr_t)memory & -16ul; line < (uintptr_t)memory + size;
 	     line += 16)
@@ -29,19 +28,25 @@ static void make_coherent(const void *memory, size_t size)
 #endif
 }
 
+#define TCR_LOW 0xffff /* the fields of addresses translated by TTBR0 */
+
 bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at)
 {
 	struct translation regime = {
-		.sctlr = register_get(vcpu, SCTLR_EL1),
-		.tcr = register_get(vcpu, TCR_EL1),
-		.ttbr0 = register_get(vcpu, TTBR0_EL1),
-		.ttbr1 = register_get(vcpu, TTBR1_EL1),
+		.sctlr = register_of_regime(vcpu, SCTLR_EL1),
+		.tcr = register_of_regime(vcpu, TCR_EL1),
+		.ttbr0 = register_of_regime(vcpu, TTBR0_EL1),
+		.ttbr1 = register_of_regime(vcpu, TTBR1_EL1),
 	};
+
+	/* Then there are no high addresses, and TCR_EL2 has other fields in their place. */
+	if (register_level(vcpu) == 2 && vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2_E2H0)
+		regime.tcr &= TCR_LOW;
 
 	return walk(&regime, vcpu->memory, address, at);
 }
 
-/* Where a byte at this address lies in the process; NULL if it lies in no memory of the guest's. */
+/* The host pointer of the byte at this address; NULL if it is not in RAM. */
 static uint8_t *byte_at(const struct vcpu *vcpu, enum view view, uint64_t address)
 {
 	gpa_t at = GPA(address);
@@ -51,7 +56,7 @@ static uint8_t *byte_at(const struct vcpu *vcpu, enum view view, uint64_t addres
 	return memory_at(vcpu->memory, at, 1);
 }
 
-#define PAGE 4096 /* the smallest: what is within it lies together */
+#define PAGE 4096 /* the smallest page size: contiguous in RAM */
 
 size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address, void *buffer,
 		      size_t size, bool is_write)
@@ -70,6 +75,8 @@ size_t inspect_memory(const struct vcpu *vcpu, enum view view, uint64_t address,
 		make_coherent(memory, n);
 		memcpy(is_write ? memory : own, is_write ? own : memory, n);
 		make_coherent(memory, n);
+		if (is_write)
+			memory_mark(vcpu->memory, memory, n);
 		done += n;
 	}
 	return done;

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Guest memory by the addresses that a CPU's software uses. Who uses it: vcpu.c for a message,
- * debug/ for a CPU that is not in the guest at the moment.
- */
+/* Guest memory by virtual or physical address. Who uses it: exits.c for a message, debug/, for a
+ * CPU that is not in the guest. */
 #ifndef VMM_INSPECT_H
 #define VMM_INSPECT_H
 
 #include "vmm/kvm/kvm.h"
 
-/* Where the CPU's page tables put this address; false if nowhere. */
+/* Translates a virtual address by the CPU's page tables; false if it is not mapped. */
 bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at);
 
 /*
- * Copies between the buffer and the guest's memory where the CPU's page tables have it, or where it
- * is physically: `size` bytes from `address` on, as the CPU would see them with its caches on or
- * off. How many bytes were copied: fewer where what follows is no memory.
+ * Copies `size` bytes between `buffer` and guest memory at a virtual or physical address, coherent
+ * with accesses of the guest with its caches on or off. Returns the bytes copied: fewer if the rest
+ * is not mapped RAM.
  */
 enum view {
 	VIEW_VIRTUAL,

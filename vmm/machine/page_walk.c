@@ -5,12 +5,14 @@
 #include "crt/crt.h"
 
 #define SCTLR_M 1
+#define SCTLR_EE (1u << 25) /* tables are big-endian */
 #define VALID 1
-#define TABLE 2 /* at levels 0 to 2; at level 3 the bit that makes it a page */
+#define TABLE 2 /* table at levels 0 to 2, page at level 3 */
+#define MAX_BITS                                                                                   \
+	52 /* of an address, with FEAT_LPA2 or FEAT_LVA; of a table's or page's, RAM needs 48 */
 #define OUTPUT 0x0000fffffffff000ull
 
-/* How one half of the address space is translated: bits of a page and of an address, and the root.
- */
+/* Translation of the TTBR0 or TTBR1 range: log2 of the page size, address bits, and table base. */
 struct half {
 	unsigned page, bits;
 	uint64_t root;
@@ -37,28 +39,32 @@ bool walk(const struct translation *regime, const struct guest_memory *memory, u
 	  gpa_t *at)
 {
 	struct half half = choose_half(regime, address);
-	unsigned stride = half.page - 3; /* bits of an index: a table fills a page */
+	unsigned stride = half.page - 3; /* index bits per level: a table fills a page */
 	uint64_t table = half.root & OUTPUT;
-	unsigned shift = half.page; /* bits below the index of this level */
+	unsigned shift = half.page; /* bits below this level's index */
 
 	*at = GPA(address);
 	if (!(regime->sctlr & SCTLR_M))
 		return true;
-	if (half.bits > 48 || half.bits <= half.page)
+	if (half.bits > MAX_BITS || half.bits <= half.page)
 		return false;
 	while (shift + stride < half.bits)
 		shift += stride;
 	for (unsigned bits = half.bits - shift;; bits = stride, shift -= stride) {
 		uint64_t index = address >> shift & low_bits(bits);
-		uint64_t *entry = memory_at(memory, GPA(table + index * 8), sizeof *entry);
+		const uint64_t *at_entry =
+			memory_at(memory, GPA(table + index * 8), sizeof *at_entry);
+		uint64_t entry = at_entry ? *at_entry : 0;
 
-		if (!entry || !(*entry & VALID) || (shift == half.page && !(*entry & TABLE)))
+		if (regime->sctlr & SCTLR_EE)
+			entry = __builtin_bswap64(entry);
+		if (!(entry & VALID) || (shift == half.page && !(entry & TABLE)))
 			return false;
-		if (shift == half.page || !(*entry & TABLE)) {
-			*at = GPA((*entry & OUTPUT & ~low_bits(shift)) |
+		if (shift == half.page || !(entry & TABLE)) {
+			*at = GPA((entry & OUTPUT & ~low_bits(shift)) |
 				  (address & low_bits(shift)));
 			return true;
 		}
-		table = *entry & OUTPUT & ~low_bits(half.page);
+		table = entry & OUTPUT & ~low_bits(half.page);
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's own stage-1 translation. Used by inspect.c, wherever a virtual address is to be
- * looked at. */
+/* The guest's stage-1 translation. Used by inspect.c. */
 #ifndef VMM_PAGE_WALK_H
 #define VMM_PAGE_WALK_H
 
@@ -13,10 +12,8 @@ struct translation {
 	uint64_t sctlr, tcr, ttbr0, ttbr1;
 };
 
-/*
- * Where the guest's page tables put this address (Arm ARM, D8.2), whatever the permissions are; the
- * address itself while the MMU is off. False if they put it nowhere, or do not lie in RAM.
- */
+/* Translates an address by the guest's page tables (Arm ARM, D8.2), ignoring permissions; it is its
+ * own translation while the MMU is off. False if it is not mapped, or a table is outside RAM. */
 bool walk(const struct translation *regime, const struct guest_memory *memory, uint64_t address,
 	  gpa_t *at);
 

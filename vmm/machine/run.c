@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starts and ends runs. Who calls it: machine.c on the event loop's thread; vCPUs, devices' wires
- * and console, from any thread. Touches the vCPUs' kvm_run mappings and their threads.
+ * Starts, pauses and ends runs. Who calls it: machine.c and the debugger on the event loop's
+ * thread; vCPUs, devices' wires and console, from any thread. Touches the vCPUs' kvm_run mappings
+ * and their threads.
  */
 #include "run.h"
 
 #include "crt/crt.h"
-#include "crt/sys.h"
 #include "exits.h"
-#include "vmm/host/event_loop.h"
+#include "no_syndrome.h"
+#include "vmm/host/clock.h"
 #include "vmm/host/sandbox.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/report.h"
+#include "vmm/wake.h"
 
-#include <poll.h>
-#include <time.h>
-
-/* A CPU is not in the guest any more. */
+/* A vCPU has left the guest. */
 static void leave(struct run *run)
 {
 	if (__atomic_sub_fetch(&run->running, 1, __ATOMIC_RELEASE) == 0)
@@ -24,10 +23,10 @@ static void leave(struct run *run)
 }
 
 /*
- * On the first CPU's thread: lets the others enter the guest. KVM puts its interrupt controller
- * into a VM's address space in the first KVM_RUN of any CPU, and says that it is there before that
- * is done (vgic_map_resources): the others must not be in KVM_RUN yet, else the first CPU goes
- * ahead and finds nothing at the controller's addresses.
+ * On the first vCPU's thread: lets the others enter the guest. KVM maps its interrupt controller in
+ * the first KVM_RUN of any vCPU, but reports it as mapped before that is complete
+ * (vgic_map_resources). If two vCPUs entered KVM_RUN at once, one could find nothing at the
+ * controller's addresses.
  */
 static void make_ready(struct run *run)
 {
@@ -37,15 +36,15 @@ static void make_ready(struct run *run)
 	futex_wake_all(&run->ready);
 }
 
-/* The function of a vCPU's thread: its part of every run that is started, for ever. */
+/* The function of a vCPU's thread: takes part in every run, for ever. */
 static _Noreturn void run_cpu(void *opaque)
 {
 	struct vcpu *vcpu = opaque;
 	struct run *run = vcpu->guest;
 
 	vcpu_accept_continue();
-	if (run->sandboxed)
-		sandbox_filter(CPU);
+	if (run->cpu_roles)
+		sandbox_filter(run->cpu_roles);
 	for (uint32_t starts = 0;; starts++) {
 		leave(run);
 		if (vcpu == run->vcpus) {
@@ -58,7 +57,7 @@ static _Noreturn void run_cpu(void *opaque)
 	}
 }
 
-/* Waits until no CPU is in the guest, nor will be before it is told. */
+/* Waits until no vCPU is in the guest, nor will enter it before the next start or resume. */
 static void wait_for_cpus(struct run *run)
 {
 	uint32_t running;
@@ -84,13 +83,16 @@ void run_start(struct run *run)
 {
 	uint32_t reset = END_WORD(RESET, 0);
 
-	/* That is over; another end is not. */
+	/* A reset is now done with; any other end remains. */
 	__atomic_compare_exchange_n(&run->end, &reset, RUNNING, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 	run->broken = false;
-	__atomic_fetch_and(&run->gate, HELD, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&run->entry_gate, HELD, __ATOMIC_RELAXED);
 	if (run->starts_paused)
-		__atomic_fetch_or(&run->gate, PAUSED, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&run->entry_gate, PAUSED, __ATOMIC_RELAXED);
+	/* A resumed guest's time stands still until here. */
+	if (!run->starts_paused)
+		(void)clock_start();
 	vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
@@ -103,11 +105,11 @@ void run_kick(struct run *run)
 		vcpu_kick(&run->vcpus[i]);
 }
 
-void run_stop(struct run *run)
+void run_finish(struct run *run)
 {
 	run_kick(run);
 	wait_for_cpus(run);
-	/* Those that were paused leave now. */
+	/* Paused vCPUs leave now. */
 	for (unsigned i = 0; i < run->cpus; i++)
 		run->vcpus[i].frozen = false;
 	run_resume(run);
@@ -116,27 +118,26 @@ void run_stop(struct run *run)
 
 /* ---- holding ---- */
 
-void run_hold(struct run *run, uint32_t held)
+void run_hold(void *opaque, uint32_t by, bool on)
 {
-	__atomic_fetch_or(&run->gate, held, __ATOMIC_RELAXED);
+	struct run *run = opaque;
+
+	if (on)
+		__atomic_fetch_or(&run->entry_gate, by, __ATOMIC_RELAXED);
+	else if (__atomic_fetch_and(&run->entry_gate, ~by, __ATOMIC_RELEASE) & by)
+		futex_wake_all(&run->entry_gate);
 }
 
-void run_release(struct run *run, uint32_t held)
-{
-	if (__atomic_fetch_and(&run->gate, ~held, __ATOMIC_RELEASE) & held)
-		futex_wake_all(&run->gate);
-}
-
-bool run_wait_at_gate(struct vcpu *vcpu)
+bool run_wait_at_entry_gate(struct vcpu *vcpu)
 {
 	struct run *run = vcpu->guest;
 	uint32_t gate;
 
-	/* Nothing but a hold keeps them here. */
-	while ((gate = __atomic_load_n(&run->gate, __ATOMIC_ACQUIRE)) != 0 && !(gate & ~HELD))
-		futex_wait(&run->gate, gate);
+	/* Only HELD bits make them wait; an end or a pause lets them go on. */
+	while ((gate = __atomic_load_n(&run->entry_gate, __ATOMIC_ACQUIRE)) != 0 && !(gate & ~HELD))
+		futex_wait(&run->entry_gate, gate);
 	if (run_pause_asked(run))
-		vcpu->run->immediate_exit = 1; /* even before it is kicked */
+		vcpu->run->immediate_exit = 1; /* enters KVM_RUN only to complete the exit */
 	return run_goes_on(run);
 }
 
@@ -144,15 +145,15 @@ bool run_wait_at_gate(struct vcpu *vcpu)
 
 void run_ask_pause(struct run *run)
 {
-	__atomic_fetch_or(&run->gate, PAUSED, __ATOMIC_SEQ_CST);
-	/* CPUs that are held finish their instruction. */
-	futex_wake_all(&run->gate);
-	loop_wake(run->wake);
+	__atomic_fetch_or(&run->entry_gate, PAUSED, __ATOMIC_SEQ_CST);
+	/* vCPUs that are held complete their instruction. */
+	futex_wake_all(&run->entry_gate);
+	wake_loop(run->loop.wake);
 }
 
 bool run_pause_asked(const struct run *run)
 {
-	return __atomic_load_n(&run->gate, __ATOMIC_ACQUIRE) & PAUSED;
+	return __atomic_load_n(&run->entry_gate, __ATOMIC_ACQUIRE) & PAUSED;
 }
 
 void run_pause(struct run *run)
@@ -164,6 +165,8 @@ void run_pause(struct run *run)
 	wait_for_cpus(run);
 	clock_stop();
 	run->paused = true;
+	for (unsigned i = 0; i < run->cpus; i++)
+		no_syndrome_complete(&run->vcpus[i]);
 }
 
 void run_was_continued(void *run)
@@ -178,22 +181,21 @@ void run_was_interrupted(struct vcpu *vcpu)
 	run_ask_pause(vcpu->guest);
 }
 
-#define PATIENCE_MS 1000 /* for CPUs to notice the stop by themselves */
+#define PATIENCE_NS NS_PER_S /* for all vCPUs to notice that they were interrupted */
 
-bool run_pause_after_stop(struct run *run)
+bool run_pause_after_suspension(struct run *run)
 {
+	uint64_t start = clock_host_ns(), passed;
+	uint32_t running;
 	bool certain = true;
 
-	for (unsigned i = 0; i < PATIENCE_MS && __atomic_load_n(&run->running, __ATOMIC_ACQUIRE);
-	     i++) {
-		struct timespec nap = { .tv_nsec = 1000000 };
-
-		sys_ppoll(NULL, 0, &nap, NULL, 0);
-	}
+	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0 &&
+	       (passed = clock_host_ns() - start) < PATIENCE_NS)
+		futex_wait_at_most(&run->running, running, PATIENCE_NS - passed);
 	run_pause(run);
 	for (unsigned i = 0; i < run->cpus; i++)
 		certain = certain && run->vcpus[i].interrupted;
-	/* The only CPU cannot have gone on before its own signal handler. */
+	/* A single vCPU runs its SIGCONT handler before it can enter the guest. */
 	return certain || (run->cpus == 1 && run->continued);
 }
 
@@ -212,7 +214,7 @@ void run_resume(struct run *run)
 		run->running += resumes(&run->vcpus[i]);
 	}
 	run->paused = false;
-	__atomic_fetch_and(&run->gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
+	__atomic_fetch_and(&run->entry_gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < run->cpus; i++) {
 		struct vcpu *vcpu = &run->vcpus[i];
 
@@ -226,11 +228,13 @@ void run_resume(struct run *run)
 void run_wait_if_paused(struct vcpu *vcpu)
 {
 	for (;;) {
-		/* Whoever asks for a pause after this kicks after that: it stays set then. */
+		/* Whoever requests a pause after this store kicks after it, too, so that
+		 * immediate_exit stays set. */
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-		if (!(__atomic_load_n(&vcpu->guest->gate, __ATOMIC_SEQ_CST) & PAUSED))
+		if (!(__atomic_load_n(&vcpu->guest->entry_gate, __ATOMIC_SEQ_CST) & PAUSED))
 			return;
-		/* Nobody would wake it for the next run: it goes where that is waited for. */
+		/* If the run has ended, no resume would wake it: it must wait for the next start
+		 * instead. */
 		if (!run_goes_on(vcpu->guest))
 			return;
 		vcpu->paused = 1;
@@ -245,15 +249,15 @@ void run_end(struct run *run, enum end end, int status)
 {
 	uint32_t before = __atomic_load_n(&run->end, __ATOMIC_RELAXED);
 
-	/* Of those of one rank the first counts. */
+	/* Within a rank the first end counts. */
 	do {
 		if (end <= (before & 0xff))
 			return;
 	} while (!__atomic_compare_exchange_n(&run->end, &before,
 					      END_WORD(end, end == RESET ? 0 : status), false,
 					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	/* Nobody holds an ended run: those who might let go of it are gone, too. */
-	__atomic_fetch_or(&run->gate, OVER, __ATOMIC_RELEASE);
-	futex_wake_all(&run->gate);
-	loop_wake(run->wake); /* which stops the CPUs */
+	/* An ended run is not held, because what would release it may be gone. */
+	__atomic_fetch_or(&run->entry_gate, OVER, __ATOMIC_RELEASE);
+	futex_wake_all(&run->entry_gate);
+	wake_loop(run->loop.wake); /* whose thread then calls run_finish */
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looks now and then, while a guest that has just started prints nothing, whether a CPU of it is in
- * its exception vectors every time. That costs no exit anything, and a guest that sleeps is woken a
- * few times in its first seconds: WFI may end for no reason.
+ * While a guest that has just started prints nothing, checks now and then whether one of its CPUs
+ * is in its exception vectors every time. This adds nothing to the cost of an exit. A sleeping
+ * guest is woken a few times in its first seconds, which is allowed: WFI may end for no reason.
  *
  * Who calls it: machine.c, and the event loop by its timer. Touches the vCPUs while they are
  * paused.
@@ -14,27 +14,33 @@
 #include "vmm/report.h"
 
 #define LOOK_NS 1000000000 /* between looks while nothing is found */
-#define LOOKS 8		   /* in vain, and it is left alone */
-#define AGAIN_NS 100000000 /* between looks when something was */
-#define HITS 11		   /* in a row: a second */
+#define LOOKS 8		   /* without a finding: watching ends */
+#define AGAIN_NS 100000000 /* between looks after a finding */
+#define HITS 11		   /* consecutive findings, about a second */
 
-/* Of exceptions that were taken from EL1 with its own stack pointer on, and from EL0 (Arm ARM,
- * D1.3.1): bytes from VBAR_EL1. */
+/* Range of vectors for exceptions from EL1 or EL2 with its own stack pointer, and from EL0 (Arm
+ * ARM, D1.3.1), in bytes from VBAR_EL1 or VBAR_EL2. */
 #define FIRST_VECTOR 0x200
 #define VECTORS_END 0x800
 #define PSTATE_IRQ_MASKED 0x80
 
-/* IRQs leave no syndrome: code that lies there and is no handler is not taken for one. */
+/*
+ * The syndrome is zero if no exception but an IRQ was taken: then the code there need not be a
+ * handler.
+ */
 static bool is_in_vectors(const struct vcpu *vcpu)
 {
-	uint64_t offset = register_get(vcpu, CORE_REGISTER(regs.pc)) - register_get(vcpu, VBAR_EL1);
+	uint64_t offset =
+		register_get(vcpu, CORE_REGISTER(regs.pc)) - register_of_regime(vcpu, VBAR_EL1);
 	uint64_t pstate = register_get(vcpu, CORE_REGISTER(regs.pstate));
 
-	return offset >= FIRST_VECTOR && offset < VECTORS_END && PSTATE_EL(pstate) == 1 &&
-	       pstate & PSTATE_IRQ_MASKED && register_get(vcpu, ESR_EL1) != 0;
+	return offset >= FIRST_VECTOR && offset < VECTORS_END &&
+	       PSTATE_EL(pstate) == register_level(vcpu) && pstate & PSTATE_IRQ_MASKED &&
+	       register_of_regime(vcpu, ESR_EL1) != 0;
 }
 
-/* The CPU that was there the last time, or any; the number of CPUs if none is. */
+/* A CPU that is in its vectors; after a finding only that CPU is checked. The number of CPUs if
+ * none is. */
 static unsigned find(const struct stuck *stuck)
 {
 	unsigned first = stuck->hits ? stuck->cpu : 0;
@@ -46,15 +52,18 @@ static unsigned find(const struct stuck *stuck)
 	return stuck->run->cpus;
 }
 
-static void tell(const struct vcpu *vcpu)
+static void report_stuck(const struct vcpu *vcpu)
 {
+	unsigned level = register_level(vcpu);
+
 	report("guest: CPU %u has not left its exception vectors for a second, and nothing was "
-	       "printed: pc %#lx ESR_EL1 %#lx ELR_EL1 %#lx FAR_EL1 %#lx",
-	       vcpu->index, register_get(vcpu, CORE_REGISTER(regs.pc)), register_get(vcpu, ESR_EL1),
-	       register_get(vcpu, CORE_REGISTER(elr_el1)), register_get(vcpu, FAR_EL1));
+	       "printed: pc %#lx ESR_EL%u %#lx ELR_EL%u %#lx FAR_EL%u %#lx",
+	       vcpu->index, register_get(vcpu, CORE_REGISTER(regs.pc)), level,
+	       register_of_regime(vcpu, ESR_EL1), level, register_of_regime(vcpu, ELR_EL1), level,
+	       register_of_regime(vcpu, FAR_EL1));
 }
 
-/* True if that is worth another look. */
+/* Looks once. True if there is to be another look. */
 static bool look(struct stuck *stuck)
 {
 	unsigned cpu = find(stuck);
@@ -65,7 +74,7 @@ static bool look(struct stuck *stuck)
 	stuck->looks += !is_hit;
 	if (stuck->hits < HITS)
 		return stuck->looks < LOOKS;
-	tell(&stuck->run->vcpus[cpu]);
+	report_stuck(&stuck->run->vcpus[cpu]);
 	return false;
 }
 
@@ -76,7 +85,7 @@ static void expire(void *device)
 
 	if (stuck->console->transmitted != stuck->printed)
 		return;
-	if (!run_pause_asked(stuck->run)) { /* else somebody else looks at it */
+	if (!run_pause_asked(stuck->run)) { /* else a debugger or the user has paused it */
 		run_pause(stuck->run);
 		again = look(stuck);
 		run_resume(stuck->run);

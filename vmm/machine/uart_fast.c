@@ -1,183 +1,193 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shortcuts round the UART. Who calls it: the UART by its wires, vCPUs, the event loop by its
- * timer. Touches the VM's memory slots and zones, the page, KVM's ring, and the console.
+ * The UART's fast path. Who calls it: the UART by its wires, exits.c, the event loop by its timer.
+ * Touches the VM's memory slots and coalesced zones, the shadow page, KVM's ring, and the console.
  */
 #include "uart_fast.h"
 
 #include "crt/crt.h"
 #include "map.h"
-#include "vmm/host/event_loop.h"
+#include "vmm/host/clock.h"
 
 #include <linux/auxvec.h>
 
 #define PAGE_SIZE 4096
 
-/* To make a shortcut and to end it again costs as much as about ten exits. */
+/* Mapping the shadow page, or starting to coalesce, and undoing it later costs about as much as ten
+ * exits. So both start only after this many polls, or bytes. */
 #define POLLS 16
 #define BURST 64
-#define BURST_NS 16000000 /* within which so many bytes are a burst */
-#define TICK_NS 4000000	  /* a byte is not kept back for longer */
+#define BURST_NS 16000000 /* a burst is BURST bytes within this time */
+#define TICK_NS 4000000	  /* max delay of a coalesced byte */
 
 #define DR_SIZE 4
 
-/* Not inlined: what calls it is frequent, and would get its stack guard. */
+/* Not inlined, so that its frequent callers do not need its stack protector. */
 #define RARE __attribute__((noinline))
 
 /* ---- reads ---- */
 
-static struct pl011 *uart_of(const struct shortcut *shortcut)
+static struct pl011 *uart_of(const struct uart_fast *fast)
 {
-	return shortcut->console->uart;
+	return fast->console->uart;
 }
 
-/* The guest maps it as a device: it reads past the caches. */
-void shortcut_shown(void *shortcut, const uint32_t *word)
+/* The guest maps the page as device memory, and so reads it past the caches. */
+void uart_fast_page_changed(void *fast, const uint32_t *word)
 {
-	(void)shortcut;
+	(void)fast;
 	cache_clean(word);
 }
 
-static RARE void show(struct shortcut *shortcut)
+static RARE void map_page(struct uart_fast *fast)
 {
-	pl011_show(uart_of(shortcut), shortcut->page);
-	if (vm_add_rom(shortcut->vm, SHORTCUT_SLOT, GPA(UART_BASE), shortcut->page, UART_SIZE))
+	pl011_set_shadow_page(uart_of(fast), fast->page);
+	if (vm_add_rom(fast->vm, UART_FAST_SLOT, GPA(UART_BASE), fast->page, UART_SIZE))
 		return;
-	pl011_show(uart_of(shortcut), NULL);
-	shortcut->page = NULL; /* the host cannot: it is not tried again */
+	pl011_set_shadow_page(uart_of(fast), NULL);
+	fast->page = NULL; /* not supported: do not try again */
 }
 
-void shortcut_hide(void *opaque)
+void uart_fast_remove_page(void *opaque)
 {
-	struct shortcut *shortcut = opaque;
+	struct uart_fast *fast = opaque;
 
-	vm_remove_memory(shortcut->vm, SHORTCUT_SLOT);
-	pl011_show(uart_of(shortcut), NULL);
-	shortcut->polls = 0;
+	vm_remove_memory(fast->vm, UART_FAST_SLOT);
+	pl011_set_shadow_page(uart_of(fast), NULL);
+	fast->polls = 0;
 }
 
-void shortcut_idle(void *opaque)
+void uart_fast_idle(void *opaque)
 {
-	struct shortcut *shortcut = opaque;
+	struct uart_fast *fast = opaque;
 
-	if (shortcut->page && pl011_is_still(uart_of(shortcut)) && ++shortcut->polls == POLLS)
-		show(shortcut);
+	if (fast->page && pl011_reads_have_no_side_effects(uart_of(fast)) && ++fast->polls == POLLS)
+		map_page(fast);
 }
 
-void shortcut_empty(void *opaque, unsigned room)
+void uart_fast_request_input(void *opaque, unsigned room)
 {
-	struct shortcut *shortcut = opaque;
+	struct uart_fast *fast = opaque;
 
-	console_empty(shortcut->console, room);
+	console_request_input(fast->console, room);
 }
 
 /* ---- writes ---- */
 
-static RARE void post(struct shortcut *shortcut)
+static RARE void start_coalescing(struct uart_fast *fast)
 {
-	if (!vm_collect_writes(shortcut->vm, GPA(UART_BASE), DR_SIZE))
+	if (!vm_coalesce_writes(fast->vm, GPA(UART_BASE), DR_SIZE))
 		return;
-	uart_of(shortcut)->posted = true;
-	timer_line_set(&shortcut->timer, TICK_NS);
+	uart_of(fast)->coalesced = true;
+	timer_line_set(&fast->timer, TICK_NS);
 }
 
-/* What is in the ring is left to the next exit, or to the timer, which runs out once more. */
-void shortcut_unpost(void *opaque)
+/* What is in the ring is taken by the next exit, or by the timer, which expires once more. */
+void uart_fast_stop_coalescing(void *opaque)
 {
-	struct shortcut *shortcut = opaque;
+	struct uart_fast *fast = opaque;
 
-	vm_stop_collecting(shortcut->vm, GPA(UART_BASE), DR_SIZE);
-	uart_of(shortcut)->posted = false;
-	shortcut->burst = 0;
+	vm_stop_coalescing(fast->vm, GPA(UART_BASE), DR_SIZE);
+	uart_of(fast)->coalesced = false;
+	fast->burst = 0;
 }
 
-/* Without the page each byte would have an exit all the same: the guest asks for room first. */
-static void count_burst(struct shortcut *shortcut)
+/* Coalescing pays only if reads of FR do not exit either. */
+static void count_bytes(struct uart_fast *fast)
 {
 	uint64_t now;
 
-	if (!uart_of(shortcut)->page || uart_of(shortcut)->posted || shortcut->burst++ % BURST)
+	if (!uart_of(fast)->page || uart_of(fast)->coalesced || fast->burst++ % BURST)
 		return;
 	now = clock_ns();
-	if (now - shortcut->began < BURST_NS && pl011_sends_unseen(uart_of(shortcut)))
-		post(shortcut);
-	shortcut->began = now;
+	if (now - fast->began < BURST_NS && pl011_tx_state_is_constant(uart_of(fast)))
+		start_coalescing(fast);
+	fast->began = now;
 }
 
-bool shortcut_transmit(void *opaque, const uint8_t *bytes, unsigned count)
+bool uart_fast_transmit(void *opaque, const uint8_t *bytes, unsigned count)
 {
-	struct shortcut *shortcut = opaque;
+	struct uart_fast *fast = opaque;
 
-	shortcut->silent = false;
-	count_burst(shortcut);
-	return console_transmit(shortcut->console, bytes, count);
+	fast->silent = false;
+	count_bytes(fast);
+	return console_transmit(fast->console, bytes, count);
 }
 
-/*
- * KVM adds at `last`, under a lock of its own; we take at `first`, under the UART's. The zone is DR
- * alone, so of an entry its first byte is all that counts (virt/kvm/coalesced_mmio.c).
- */
-static void take(struct shortcut *shortcut)
+/* KVM appends at `last` under its own lock; we take from `first` under the UART's. The UART's zone
+ * is DR alone, so an entry's first byte is all that matters (virt/kvm/coalesced_mmio.c). */
+static void take(struct uart_fast *fast)
 {
-	struct kvm_coalesced_mmio_ring *ring = shortcut->ring;
+	struct kvm_coalesced_mmio_ring *ring = fast->ring;
 	uint8_t bytes[KVM_COALESCED_MMIO_MAX];
 	unsigned at = ring->first;
 	unsigned last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
 	unsigned count = 0;
 
-	while (at != last && count < ARRAY_SIZE(bytes)) {
-		bytes[count++] = ring->coalesced_mmio[at % ARRAY_SIZE(bytes)].data[0];
-		at = (at + 1) % ARRAY_SIZE(bytes);
+	for (; at != last && count < ARRAY_SIZE(bytes); at = (at + 1) % ARRAY_SIZE(bytes)) {
+		const struct kvm_coalesced_mmio *write =
+			&ring->coalesced_mmio[at % ARRAY_SIZE(bytes)];
+
+		if (write->phys_addr == UART_BASE)
+			bytes[count++] = write->data[0];
+		else
+			virtio_fast_take(fast->virtio, at % ARRAY_SIZE(bytes));
 	}
 	__atomic_store_n(&ring->first, at, __ATOMIC_RELEASE);
 	if (count)
-		pl011_send(uart_of(shortcut), bytes, count);
+		pl011_send(uart_of(fast), bytes, count);
 }
 
-void shortcut_take(struct shortcut *shortcut)
+void uart_fast_take(struct uart_fast *fast)
 {
-	lock_acquire(shortcut->console->uart_lock);
-	take(shortcut);
-	lock_release(shortcut->console->uart_lock);
+	lock_acquire(fast->console->uart_lock);
+	take(fast);
+	lock_release(fast->console->uart_lock);
 }
 
 static void expire(void *device)
 {
-	struct shortcut *shortcut = device;
-	const struct pl011 *uart = uart_of(shortcut);
-	/* What it has sent may have ended that; then what came meanwhile is still in the ring. */
-	bool was_posted = uart->posted;
+	struct uart_fast *fast = device;
+	const struct pl011 *uart = uart_of(fast);
+	/* Sending may end coalescing; bytes written meanwhile are then still in the ring. */
+	bool was_coalesced = uart->coalesced;
 
-	take(shortcut);
-	if (uart->posted && shortcut->silent) {
-		shortcut_unpost(shortcut);
-		take(shortcut);
-		was_posted = false;
+	take(fast);
+	if (uart->coalesced && fast->silent) {
+		uart_fast_stop_coalescing(fast);
+		take(fast);
+		was_coalesced = false;
 	}
-	shortcut->silent = true;
-	if (was_posted)
-		timer_line_set(&shortcut->timer, TICK_NS);
+	fast->silent = true;
+	if (was_coalesced)
+		timer_line_set(&fast->timer, TICK_NS);
 }
 
-const struct device_ops shortcut_ops = { .name = "shortcut", .expire = expire };
+const struct device_ops uart_fast_ops = { .name = "uart-fast", .expire = expire };
 
 /* ---- the whole ---- */
 
-void shortcut_connect(struct shortcut *shortcut, const struct vcpu *vcpu, struct vm *vm,
-		      struct console *console, struct timer_line timer, bool plain)
+void uart_fast_connect(struct uart_fast *fast, const struct vcpu *vcpu, struct vm *vm,
+		       struct console *console, struct virtio_fast *virtio, struct timer_line timer,
+		       bool plain)
 {
 	static _Alignas(PAGE_SIZE) uint32_t page[UART_SIZE / sizeof(uint32_t)];
 	static struct kvm_coalesced_mmio_ring none;
 	size_t page_size = getauxval(AT_PAGESZ);
-	/* One ring a VM, in a page of every vCPU's (api.rst, KVM_GET_VCPU_MMAP_SIZE). */
+	/* One ring per VM, in a page of every vCPU's kvm_run (api.rst, KVM_GET_VCPU_MMAP_SIZE). */
 	void *ring = (char *)vcpu->run + KVM_COALESCED_MMIO_PAGE_OFFSET * page_size;
 
-	*shortcut = (struct shortcut){
+	*fast = (struct uart_fast){
 		.ring = vcpu->run_size > page_size ? ring : &none,
 		.vm = vm,
 		.console = console,
+		.virtio = virtio,
 		.timer = timer,
-		/* On a host with larger pages it would lie over more than the UART. */
+		/* With larger host pages it would cover more than the UART. */
 		.page = plain || page_size != PAGE_SIZE ? NULL : page,
 	};
+	/* Page and zone of an earlier VM are gone with it. */
+	uart_of(fast)->page = NULL;
+	uart_of(fast)->coalesced = false;
+	virtio->ring = fast->ring;
 }
