@@ -7,11 +7,18 @@ choose_quick_host
 set prompt "/ # "
 set sandboxed "grep -qs Seccomp:.2 /proc/\$(pidof nestling | cut -d' ' -f1)/status"
 
+# later SIGNAL WHICH PAYLOAD: runs nestling in the foreground, which gets the signal when its guest has had a second.
+# Not from a child of the shell's: busybox's shell drops what it prints at the moment when one ends.
+proc later {signal which payload} {
+	global sandboxed
+	send "((until $sandboxed; do :; done; sleep 1; kill -$signal \$(pidof nestling | $which)) &); nestling $payload\r"
+}
+
 start --shell
 see "the host boots" $prompt
 # The signal is sent to both processes, as from a shell, or to the parent alone, which then suspends the monitor.
 foreach {signal which} {STOP cat TSTP {tr " " "\n" | sort -n | head -n 1}} {
-	send "(until $sandboxed; do :; done; sleep 1; kill -$signal \$(pidof nestling | $which)) & nestling /payloads/echo.bin\r"
+	later $signal $which /payloads/echo.bin
 	see "SIG$signal: stops it" ready Stopped $prompt
 	# Sets a mode as shells do that edit their command line themselves.
 	send "stty sane; echo sa\\ne\r"
@@ -31,7 +38,7 @@ foreach {how commands} {
 	"SIGTERM, then SIGCONT" "kill -TERM \$both; kill -CONT \$both"
 	"bg, then SIGTERM" "bg; kill -TERM \$both"
 } {
-	send "(until $sandboxed; do :; done; sleep 1; kill -STOP \$(pidof nestling)) & nestling /payloads/spin.bin\r"
+	later STOP cat /payloads/spin.bin
 	see "stopped, $how: stopped" spinning "Stopped (signal)" $prompt
 	send "stty sane; mode=\$(stty -g); both=\$(pidof nestling); $commands; until jobs >/tmp/jobs; \
 		grep -qE '(Done\\(|tty output).*nestling /' /tmp/jobs; do :; done\r"

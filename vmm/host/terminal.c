@@ -45,6 +45,18 @@ static short wanted_events(void *opaque)
 	return !terminal->input_closed && terminal->room(terminal->reader) > 0 ? POLLIN : 0;
 }
 
+/*
+ * Is there still input? If the process was suspended since it was polled, a shell may have read the
+ * keys, and to read in the background would suspend us again (SIGTTIN), deaf to SIGTERM.
+ */
+static bool has_input(void)
+{
+	const struct timespec now = { 0 };
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+
+	return sys_ppoll(&in, 1, &now, NULL, 0) > 0;
+}
+
 /* Reads no more than the reader accepts: no key makes more than one byte. */
 static void read_input(void *opaque, short events)
 {
@@ -54,7 +66,8 @@ static void read_input(void *opaque, short events)
 	long n;
 
 	(void)events;
-	if (!room) /* used up since wanted_events was called */
+	/* Room may have been used up since wanted_events was called. */
+	if (!room || (terminal->is_terminal && !has_input()))
 		return;
 	n = sys_read(0, bytes, room < sizeof bytes ? room : sizeof bytes);
 	if (n == -EINTR || n == -EAGAIN)
