@@ -378,13 +378,13 @@ make_outputs() {
 	done
 }
 
-# Truncates the output files to their contents.
+# keep_snapshot FILE: nothing was saved, or not all of it, if it is empty.
 # shellcheck disable=SC2317
-# Nothing was saved, or not all of it, if it is empty.
 keep_snapshot() {
 	if [ -s "$1" ]; then mv "$1" "${1%.part}"; else rm -f "$1"; fi
 }
 
+# Truncates the output files to their contents.
 # shellcheck disable=SC2317
 cut_outputs() {
 	local n output

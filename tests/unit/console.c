@@ -486,8 +486,8 @@ static void test_input(void **state)
 	assert_int_equal(console.received, sizeof text);
 }
 
-/* Keys that a shell has read since the poll are not waited for by a read, which in the background would
- * suspend us. */
+/* Keys that a shell has read since the poll are not waited for by a read, which in the background
+ * would suspend us. */
 static void test_input_gone(void **state)
 {
 	(void)state;
@@ -859,24 +859,15 @@ static void test_resumed(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_output),
-		cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_stall),
-		cmocka_unit_test(test_overrun),
-		cmocka_unit_test(test_input),
-		cmocka_unit_test(test_input_gone),
-		cmocka_unit_test(test_end_of_input),
-		cmocka_unit_test(test_link),
-		cmocka_unit_test(test_break),
-		cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_no_escape_in_a_file),
-		cmocka_unit_test(test_finish),
-		cmocka_unit_test(test_end_while_stalled),
-		cmocka_unit_test(test_virtio),
-		cmocka_unit_test(test_virtio_size),
-		cmocka_unit_test(test_virtio_stall),
-		cmocka_unit_test(test_virtio_end),
+		cmocka_unit_test(test_output),	     cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_stall),	     cmocka_unit_test(test_overrun),
+		cmocka_unit_test(test_input),	     cmocka_unit_test(test_input_gone),
+		cmocka_unit_test(test_end_of_input), cmocka_unit_test(test_link),
+		cmocka_unit_test(test_break),	     cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_escape),	     cmocka_unit_test(test_no_escape_in_a_file),
+		cmocka_unit_test(test_finish),	     cmocka_unit_test(test_end_while_stalled),
+		cmocka_unit_test(test_virtio),	     cmocka_unit_test(test_virtio_size),
+		cmocka_unit_test(test_virtio_stall), cmocka_unit_test(test_virtio_end),
 		cmocka_unit_test(test_resumed),
 	};
 
