@@ -5,10 +5,11 @@
 #
 # Each nestling has its own limit against hangs, in seconds of the host. On a host with one CPU these count
 # instructions (`boot_counting`), of which the longest case takes a tenth. With several CPUs they are seconds
-# of the developer's machine, which may be busy.
+# of the developer's machine, which may be busy; less than `silence` of tap.sh, so that what hangs is a case that
+# fails, by its name.
 cd /tmp || exit 1
 limit=20
-[ "$(nproc)" -eq 1 ] || limit=600
+[ "$(nproc)" -eq 1 ] || limit=240
 mkdir bin
 printf '#!/bin/sh\nexec timeout -s KILL %s /bin/nestling "$@"\n' $limit >bin/nestling
 chmod +x bin/nestling

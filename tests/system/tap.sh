@@ -120,6 +120,7 @@ try_cases() {
 		on_quick_host boot --script "tests/system/$script" tests/system/cases.sh "$@"
 	fi
 	is "${prefix}the host ends well" "$status$stderr" 0
+	[ "$status" = 0 ] || comment "last: ${stdout##*$'\n'}"
 	cases "$stdout" "$prefix"
 }
 
