@@ -31,6 +31,7 @@ static bool is_block;
 static bool is_armed; /* the device's timer is set */
 static struct virtio empty_slot;
 static bool level, is_told; /* the interrupt's level; it was reported, perhaps unchanged */
+static bool acknowledges;   /* the driver writes InterruptACK */
 static struct block_request *under_way[BLOCK_REQUESTS];
 static unsigned under_way_count;
 static unsigned how; /* how the disk completes the next request */
@@ -41,8 +42,8 @@ static bool is_odd;  /* a state was loaded that the device cannot reach by itsel
 static void set_level(void *controller, unsigned number, bool to)
 {
 	(void)controller, (void)number;
-	/* A high level is reported again if causes are left after an acknowledgement. */
-	require(to || level || is_told);
+	/* If causes are left after an acknowledgement, the high level is reported again. */
+	require(to != level || is_told || (to && acknowledges));
 	level = to;
 }
 
@@ -257,9 +258,16 @@ static void power_on(unsigned kind)
 
 /* ---- the driver ---- */
 
+static void write_device(uint64_t offset, unsigned size, uint64_t value)
+{
+	acknowledges = offset == VIRTIO_INTERRUPT_ACK;
+	ops->write(&device, offset, size, value);
+	acknowledges = false;
+}
+
 static void write_register(uint64_t offset, uint64_t value)
 {
-	ops->write(&device, offset, 4, value);
+	write_device(offset, 4, value);
 }
 
 /* Makes any access, or one to a register. */
@@ -272,7 +280,7 @@ static void access_device(struct input *input, bool is_write)
 	if (size == 4)
 		offset &= ~3ull;
 	if (is_write)
-		ops->write(&device, offset, size, take(input, size) & mask);
+		write_device(offset, size, take(input, size) & mask);
 	else
 		require((ops->read(&device, offset, size) & ~mask) == 0);
 }
