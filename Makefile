@@ -415,7 +415,7 @@ system: tools-run all $(GUESTS)/.complete $(FIRMWARE)/.complete $(HOSTS)/.comple
 # ---- bench ----
 
 # With libc, as small as that lets them be.
-build/bench/%: tests/bench/%.c vmm/machine/map.h Makefile | $(SYSROOT)/.complete
+build/bench/%: tests/bench/%.c tests/bench/counter.h vmm/machine/map.h Makefile | $(SYSROOT)/.complete
 	@mkdir -p $(@D)
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -s -static \
 		-Wl,-z,max-page-size=4096,-z,norelro $< -o $@

@@ -24,6 +24,8 @@
  * Who runs it: rows.sh, in the host. A static program with musl's libc.
  */
 #define _GNU_SOURCE
+#include "counter.h"
+
 #include <elf.h>
 #include <ctype.h>
 #include <errno.h>
@@ -54,22 +56,6 @@ static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "measure: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value)::"memory");
-	return value;
-}
-
-static uint64_t nanoseconds(uint64_t ticks)
-{
-	uint64_t frequency;
-
-	__asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
-	return ticks * (NS_PER_S / 1000) / (frequency / 1000);
 }
 
 /* Starts the command, on these descriptors, which it closes here. `before`, shared with it, gets

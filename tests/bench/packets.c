@@ -5,6 +5,8 @@
  * nanoseconds for a round trip, or for a KiB. Who runs it: rows.sh and net-init.
  */
 #define _GNU_SOURCE
+#include "counter.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -139,22 +141,6 @@ static const struct {
 	{ "net-receive", SOCK_STREAM, SOURCE_PORT, receive_all, CHUNKS *(CHUNK / 1024) },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value));
-	return value;
-}
-
-static uint64_t nanoseconds(uint64_t ticks)
-{
-	uint64_t frequency;
-
-	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
-	return ticks * 1000000000 / frequency;
-}
 
 int main(int argc, char **argv)
 {

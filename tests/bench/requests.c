@@ -4,6 +4,8 @@
  * each kind, in nanoseconds per operation, of the second of two rounds. Run by disk-init.
  */
 #define _GNU_SOURCE
+#include "counter.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,22 +61,6 @@ static const struct {
 	{ "disk-read-large", read_large, LARGE_TIMES },
 	{ "disk-write-synced", write_synced, TIMES },
 };
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value));
-	return value;
-}
-
-static uint64_t nanoseconds(uint64_t ticks)
-{
-	uint64_t frequency;
-
-	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
-	return ticks * 1000000000 / frequency;
-}
 
 int main(void)
 {
