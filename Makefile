@@ -63,7 +63,7 @@ help: ## this text
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 clean: ## remove what was built, but not what was fetched
-	rm -rf $(filter-out $(SYSROOT) $(GUESTS) $(HOSTS) $(HOST_64K) $(FIO) $(NETWORK) $(FIRMWARE) $(RIVAL) $(NESTED),$(wildcard build/*))
+	rm -rf $(filter-out $(SYSROOT) $(GUESTS) $(HOSTS) $(HOST_64K) $(FIO) $(NETWORK) $(FIRMWARE) $(RIVAL) $(NESTED) $(XEN),$(wildcard build/*))
 
 # ---- what it takes: packages are installed when something of them is missing ----
 
@@ -160,6 +160,11 @@ $(NESTED)/.complete: tools/sysroot.sh | tools-build
 	@ARCH=$$(dpkg --print-architecture) tools/sysroot.sh $(NESTED)/qemu qemu-system-arm+/trixie-backports && \
 		tools/sysroot.sh $(NESTED)/host linux-image-cloud-arm64/trixie-backports && touch $@ || \
 		echo "tests of guests with EL2 will be skipped" >&2
+
+# A hypervisor for guests with EL2, of `make thorough`.
+XEN := build/xen
+$(XEN)/.complete: tools/sysroot.sh | tools-build
+	@tools/sysroot.sh $(XEN) xen-hypervisor-4.20-arm64/trixie && touch $@ || echo "the test that needs it will be skipped" >&2
 
 # ---- the program ----
 
@@ -385,7 +390,7 @@ test: unit coverage system ## all tests, in one TAP summary
 	$(RUN_TESTS) $(call test_files,$(LONG_TESTS)) $(UNIT_FILES) \
 		$(call test_files,$(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)))
 
-thorough: system $$(NESTED)/.complete ## tests with more kinds of hosts and guests, and more repetitions
+thorough: system $$(NESTED)/.complete $$(XEN)/.complete ## tests with more kinds of hosts and guests, and more repetitions
 	THOROUGH=1 $(RUN_TESTS) $(call test_files,demo disk-linux gdb guest hostile linux moments nested net snapshot uefi virtio)
 
 QUICK_TESTS := ends trace hostile console guest load print linux gdb host binary

@@ -53,3 +53,16 @@ for cpus in 1 4; do
 	at_el2 "echo -c $cpus" 'ready?all of it' -c $cpus /payloads/echo.bin
 	: >typed
 done
+
+mkfifo keys
+/bin/nestling --el2 /payloads/clock.bin <keys >got 2>&1 & # not cases.sh's, because signals must reach it
+exec 3>keys
+until grep -q looking got; do usleep 10000; done
+kill -STOP $!
+sleep 4
+kill -CONT $!
+sleep 1
+echo >&3
+wait $!
+is 'the time of a guest at EL2 stands still while it is held' \
+	"$? $([ "$(sed -n 's/ ms$//p' got)" -lt 2000 ] && echo 'little has passed')" '0 little has passed'

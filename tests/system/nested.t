@@ -3,6 +3,50 @@
 # Guests with EL2: payloads there, and a hypervisor, which is Linux with nestling in it. THOROUGH fetches what that takes.
 . "$(dirname "$0")/tap.sh"
 
+# on_xen: Linux as Xen's Dom0. Xen finds its modules by the tree; they are parts of one ELF file with it.
+on_xen() {
+	local -A at=([xen]=0x40200000 [kernel]=0x42000000 [ramdisk]=0x44000000)
+	if [ ! -e build/xen/.complete ]; then
+		skip 'Xen' 'its package could not be fetched'
+		return
+	fi
+	printf '%s\n' '#!/bin/busybox sh' '/bin/busybox sleep 1' '/bin/busybox echo Dom0 has slept' \
+		'/bin/busybox poweroff -f' >"$work/init"
+	printf 'file init %s\nfile bin/busybox build/sysroot/bin/busybox\n' "$work/init" | rootfs/pack.sh "$work/ramdisk"
+	cp -L build/sysroot/vmlinuz "$work/kernel"
+	cp build/xen/boot/xen-4.20-arm64 "$work/xen"
+	(
+		cd "$work" || exit
+		for part in xen kernel ramdisk; do
+			aarch64-linux-gnu-objcopy -I binary -O elf64-littleaarch64 $part $part.o
+			echo "SECTIONS { .$part ${at[$part]} : { $part.o(.data) } }"
+		done >script
+		aarch64-linux-gnu-ld -z max-page-size=4096 --entry "${at[xen]}" -T script -o xen.elf xen.o kernel.o ramdisk.o
+	)
+	boot --el2=e2h0 -m 512M --dump-dtb "$work/tree" hello
+	fdtput -t x "$work/tree" /chosen '#address-cells' 2
+	fdtput -t x "$work/tree" /chosen '#size-cells' 2
+	fdtput -t s "$work/tree" /chosen xen,xen-bootargs 'console=dtuart dtuart=/pl011@9000000 dom0_mem=256M'
+	for part in kernel ramdisk; do
+		fdtput -c "$work/tree" "/chosen/$part"
+		fdtput -t s "$work/tree" "/chosen/$part" compatible "multiboot,$part" multiboot,module
+		fdtput -t x "$work/tree" "/chosen/$part" reg 0 "${at[$part]}" 0 "$(printf %x "$(stat -c %s "$work/$part")")"
+	done
+	fdtput -t s "$work/tree" /chosen/kernel bootargs 'console=hvc0 quiet cryptomgr.notests'
+	HOST_MEMORY=1G boot --el2=e2h0 -m 512M --dtb "$work/tree" "$work/xen.elf"
+	is "Xen's Dom0: status" "$status" 0
+	like "Xen's Dom0 wakes up, and powers off" "$(tr '\n\r' '  ' <<<"$stdout")" 'Dom0 has slept .*Dom0 halted'
+}
+
+# on_older_linux: KVM in a Linux that does not know that HCR_EL2.E2H may be fixed at 1.
+on_older_linux() {
+	printf 'file linuxrc build/nestling\n' | rootfs/pack.sh "$work/inner"
+	HOST_MEMORY=1G boot --el2 --no-sve -m 256M build/sysroot/vmlinuz -i "$work/inner" -a "console=ttyAMA0 quiet panic=-1 \
+		cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- hello"
+	is 'KVM in Linux 6.1: status' "$status" 0
+	like 'KVM in Linux 6.1: the innermost guest is at EL1' "$stdout" '^Hello from the guest, at EL1\.'
+}
+
 if [ ! -e build/nested/.complete ]; then
 	skip 'guests with EL2' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
 	plan
@@ -18,6 +62,8 @@ if [ "${THOROUGH-}" ]; then
 	boot --script tests/system/nested-cases.sh tests/system/cases.sh
 	is 'the host ends well' "$status$stderr" 0
 	cases "$stdout" ''
+	on_xen
+	on_older_linux
 fi
 
 plan

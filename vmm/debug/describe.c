@@ -70,7 +70,8 @@ void describe_bits(struct text *text, const char *names, uint64_t bits)
 	ROW(GET_VCPU_EVENTS)                                                                       \
 	ROW(SET_MP_STATE)                                                                          \
 	ROW(GET_DIRTY_LOG)                                                                         \
-	ROW(CLEAR_DIRTY_LOG)
+	ROW(CLEAR_DIRTY_LOG)                                                                       \
+	ROW(ARM_SET_COUNTER_OFFSET)
 #define NUMBER(name) _IOC_NR(KVM_##name),
 static const uint8_t request_numbers[] = { REQUEST_LIST(NUMBER) };
 #define NAME(name) #name "\0"

@@ -22,6 +22,13 @@
 #define KVM_ARM_VCPU_HAS_EL2_E2H0 8
 #define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
 
+/* Of Linux 6.4 (asm/kvm.h; api.rst, KVM_ARM_SET_COUNTER_OFFSET). */
+struct kvm_arm_counter_offset {
+	uint64_t counter_offset;
+	uint64_t reserved;
+};
+#define KVM_ARM_SET_COUNTER_OFFSET _IOW(KVMIO, 0xb5, struct kvm_arm_counter_offset)
+
 /* ---- system.c: /dev/kvm ---- */
 
 struct kvm_system {
@@ -191,7 +198,8 @@ bool vcpu_is_off(const struct vcpu *vcpu);
 /* Answers the call of PSCI's SYSTEM_SUSPEND: the CPU wakes up where that says, in the state after
  * power-on; or the call is denied. */
 void vcpu_answer_suspend(struct vcpu *vcpu, bool wakes);
-/* Sets the virtual counter of all CPUs of the VM, which share one offset. */
+/* Sets the virtual counter of all CPUs of the VM, which share one offset; and for those with EL2,
+ * where the virtual counter is the physical one, that, too. No CPU is in the guest. */
 void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value);
 /* Makes the vCPU's thread leave KVM_RUN, or not enter it. */
 void vcpu_kick(struct vcpu *vcpu);

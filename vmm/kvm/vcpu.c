@@ -142,7 +142,12 @@ void vcpu_set_stolen_time(const struct vcpu *vcpu, gpa_t at)
 
 void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 {
-	register_set(vcpu, KVM_REG_ARM_TIMER_CNT, value);
+	struct kvm_arm_counter_offset offset = { .counter_offset = counter_value() - value };
+
+	if (vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2)
+		kvm_call(vcpu->vm->fd, KVM_ARM_SET_COUNTER_OFFSET, &offset);
+	else
+		register_set(vcpu, KVM_REG_ARM_TIMER_CNT, value);
 }
 
 void vcpu_set_entry(struct vcpu *vcpu, gpa_t entry, gpa_t device_tree)
