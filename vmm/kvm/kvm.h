@@ -23,11 +23,13 @@
 #define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
 
 /* Of Linux 6.4 (asm/kvm.h; api.rst, KVM_ARM_SET_COUNTER_OFFSET). */
+#ifndef KVM_ARM_SET_COUNTER_OFFSET
 struct kvm_arm_counter_offset {
 	uint64_t counter_offset;
 	uint64_t reserved;
 };
 #define KVM_ARM_SET_COUNTER_OFFSET _IOW(KVMIO, 0xb5, struct kvm_arm_counter_offset)
+#endif
 
 /* ---- system.c: /dev/kvm ---- */
 
