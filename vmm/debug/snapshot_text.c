@@ -99,7 +99,7 @@ static bool add_shape(struct text *text, const struct snapshot_shape *shape, uns
 		return true;
 	}
 	text_add(text, "features =");
-	describe_bits(text, "PMU,SVE,pauth,stolen-time", shape->features);
+	describe_bits(text, "PMU,SVE,pauth,stolen-time,EL2,EL2-without-VHE", shape->features);
 	return n == ARRAY_SIZE(numbers);
 }
 

@@ -39,13 +39,14 @@ int state_get_register(const struct vcpu *vcpu, uint64_t id, void *bytes)
 #define OP1(id) ((id) >> KVM_REG_ARM64_SYSREG_OP1_SHIFT & 7)
 #define CRN(id) ((id) >> KVM_REG_ARM64_SYSREG_CRN_SHIFT & 15)
 
-/* Op0 3 with CRn 0 are identification registers, but for CSSELR_EL1, which op1 2 selects by (Arm
- * ARM, D17.1). The vector lengths can be set only before KVM_ARM_VCPU_FINALIZE. */
+/* Op0 3 with CRn 0 are identification registers, but for CSSELR_EL1 with op1 2, and for those with
+ * op1 4 that a hypervisor gives its guests (Arm ARM, D17.1). The vector lengths can be set only
+ * before KVM_ARM_VCPU_FINALIZE. */
 static bool is_identity(uint64_t id)
 {
 	switch (id & KVM_REG_ARM_COPROC_MASK) {
 	case KVM_REG_ARM64_SYSREG:
-		return OP0(id) == 3 && CRN(id) == 0 && OP1(id) != 2;
+		return OP0(id) == 3 && CRN(id) == 0 && OP1(id) != 2 && OP1(id) != 4;
 	case KVM_REG_ARM_DEMUX: /* cache sizes */
 		return true;
 	default:
@@ -60,10 +61,14 @@ static bool is_counter(uint64_t id)
 	return id == KVM_REG_ARM_TIMER_CNT || id == KVM_REG_ARM_PTIMER_CNT;
 }
 
-/* A timer's control register has a bit that follows from the counter (Arm ARM, D17.11.26). */
+/* The control register of a timer, of any level, has a bit that follows from the counter (Arm ARM,
+ * D17.11.26). */
 static void drop_derived_bits(struct state_value *value)
 {
-	if (value->number == KVM_REG_ARM_TIMER_CTL || value->number == KVM_REG_ARM_PTIMER_CTL)
+	uint64_t id = value->number | KVM_REG_ARM64_SYSREG_OP1_MASK;
+
+	if (id == (KVM_REG_ARM_TIMER_CTL | KVM_REG_ARM64_SYSREG_OP1_MASK) ||
+	    id == (KVM_REG_ARM_PTIMER_CTL | KVM_REG_ARM64_SYSREG_OP1_MASK))
 		value->bytes[0] &= (uint8_t)~TIMER_ISTATUS;
 }
 
@@ -199,6 +204,11 @@ static const struct gic_rows rows_v3[] = {
 	{ SYSREGS, PER_CPU, 1, ICC(0, 12, 12, 3) },  /* ICC_BPR1_EL1 */
 	{ SYSREGS, PER_CPU, 4, ICC(0, 12, 8, 4) },   /* ICC_AP0R0_EL1 and so on */
 	{ SYSREGS, PER_CPU, 4, ICC(0, 12, 9, 0) },   /* ICC_AP1R0_EL1 and so on */
+	{ SYSREGS, PER_CPU, 1, ICC(4, 12, 11, 0) },  /* ICH_HCR_EL2 */
+	{ SYSREGS, PER_CPU, 1, ICC(4, 12, 11, 7) },  /* ICH_VMCR_EL2 */
+	{ SYSREGS, PER_CPU, 4, ICC(4, 12, 8, 0) },   /* ICH_AP0R0_EL2 and so on */
+	{ SYSREGS, PER_CPU, 4, ICC(4, 12, 9, 0) },   /* ICH_AP1R0_EL2 and so on */
+	{ SYSREGS, PER_CPU, 16, ICC(4, 12, 12, 0) }, /* ICH_LR0_EL2 and so on */
 	{ ITS, 0, 1, 0x0004 },			     /* GITS_IIDR */
 	{ ITS, 0, 3, 0x0080 },			     /* GITS_CBASER, CWRITER, CREADR */
 	{ ITS, 0, 8, 0x0100 },			     /* GITS_BASER */

@@ -303,9 +303,8 @@ static void choose_features(struct machine *machine)
 		    "--el2%s: this host's KVM has no such EL2 for guests; it takes FEAT_NV2, "
 		    "and Linux 6.16 with kvm-arm.mode=nested",
 		    e2h0 ? "=e2h0" : "");
-	if (options->el2 && (options->save || machine->vm.gic != 3))
-		die(STATUS_USAGE, "--el2: a guest with EL2 needs a GICv3 and cannot be saved; "
-				  "leave --gic=2 and --save out");
+	if (options->el2 && machine->vm.gic != 3)
+		die(STATUS_USAGE, "--el2: a guest with EL2 needs a GICv3; leave --gic=2 out");
 	machine->features = (struct cpu_features){
 		.pmu = !options->no_pmu && kvm_capability(fd, KVM_CAP_ARM_PMU_V3),
 		.sve = !options->no_sve && kvm_capability(fd, KVM_CAP_ARM_SVE),

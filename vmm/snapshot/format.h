@@ -96,6 +96,7 @@ struct snapshot_shape {
 #define SNAPSHOT_SVE 2
 #define SNAPSHOT_PAUTH 4
 #define SNAPSHOT_STOLEN_TIME 8
+#define SNAPSHOT_EL2 16 /* times a bit of enum el2 */
 
 /* ---- writing ---- */
 

@@ -110,6 +110,7 @@ static const struct snapshot_entry *find(const struct resume *resume, uint32_t k
 static void fit_shape(const struct resume *resume, struct options *options)
 {
 	const struct snapshot_shape *shape = resume->shape;
+	uint64_t el2 = shape->features / SNAPSHOT_EL2;
 	struct options unsaid;
 
 	options_default(&unsaid);
@@ -119,8 +120,8 @@ static void fit_shape(const struct resume *resume, struct options *options)
 		contradicts("cpus", "%u CPUs", shape->cpus);
 	if (options->gic != unsaid.gic && options->gic != shape->gic)
 		contradicts("gic", "a GICv%u", shape->gic);
-	if (options->el2)
-		contradicts("el2", "no EL2");
+	if (options->el2 && options->el2 != el2)
+		contradicts("el2", "%s EL2", el2 ? "another" : "no");
 	if (options->dump_dtb || options->firmware ||
 	    ((options->initrd || options->dtb || *options->append) &&
 	     !(options->on_reset & RESET_BOOTS)))
@@ -132,6 +133,7 @@ static void fit_shape(const struct resume *resume, struct options *options)
 	options->memory = shape->memory;
 	options->cpus = shape->cpus;
 	options->gic = shape->gic;
+	options->el2 = el2;
 	options->no_pmu = !(shape->features & SNAPSHOT_PMU);
 	options->no_sve = !(shape->features & SNAPSHOT_SVE);
 	options->no_pauth = !(shape->features & SNAPSHOT_PAUTH);
@@ -351,7 +353,8 @@ static void restore_disks(const struct resume *resume, struct machine *machine)
 	}
 }
 
-/* Maps an extent over the guest's memory, or copies it if there is no file. */
+/* Maps an extent over the guest's memory. If there is no file it is copied, and for a guest with
+ * EL2: KVM has the pages of a mapping read-only until they are written (save_ask in save.c). */
 static void load_extent(const struct resume *resume, struct machine *machine,
 			const struct snapshot_entry *entry)
 {
@@ -364,7 +367,7 @@ static void load_extent(const struct resume *resume, struct machine *machine,
 		to = machine->flash_storage + (extent.at - FLASH_BASE);
 	else
 		to = memory_at(&machine->memory, GPA(extent.at), extent.size);
-	if (resume->file.backing == OWN_IMAGE) {
+	if (resume->file.backing == OWN_IMAGE || machine->features.el2) {
 		memcpy(to, resume->file.data + extent.offset, extent.size);
 		return;
 	}
@@ -475,8 +478,8 @@ static void check_cpu(const struct resume *resume, struct machine *machine,
 	       entry->id, was, is);
 }
 
-/* The physical timer compares with the host's counter, which the guest cannot take along: what is
- * left of it stays the same. */
+/* The physical timer compares with the host's counter, which only a guest with EL2 can take along:
+ * what is left of it stays the same. */
 static void shift_physical_timer(const struct resume *resume, struct state_value *value)
 {
 	uint64_t compare;
@@ -502,7 +505,7 @@ static void load_kvm(const struct resume *resume, struct machine *machine,
 		       value.size, value.cpu);
 	memcpy(value.bytes, snapshot_bytes(entry), value.size);
 	if (value.kind == STATE_REGISTER && value.number == KVM_REG_ARM_PTIMER_CVAL &&
-	    value.size == sizeof(uint64_t))
+	    value.size == sizeof(uint64_t) && !machine->features.el2)
 		shift_physical_timer(resume, &value);
 	result = state_set(&machine->vm, machine->run.vcpus, &value);
 	if (result < 0)
