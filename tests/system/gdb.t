@@ -115,6 +115,19 @@ if {[is_set THOROUGH] && [file exists build/nested/.complete]} {
 		{Breakpoint 2,} {\$3 = 0x0} {\$4 = 0x0}
 	send \001x
 	end "Linux at EL2: ends" 130
+
+	# Its guest, whose memory is found by the tables of both: a breakpoint in its loop is written there.
+	exec printf "file linuxrc build/nestling\nfile payloads/poll.bin build/payloads/poll.bin\n" | rootfs/pack.sh $work/inner
+	choose_port
+	start --el2 --gdb --memory 256M build/nested/host/vmlinuz --initrd $work/inner --append "console=ttyAMA0 quiet loglevel=3 \
+		mitigations=off cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- /payloads/poll.bin"
+	see "a guest of the guest: runs" "ready"
+	set said [debugger "file build/payloads/poll.elf" $target "break *(take_key+12)" continue "print/x \$cpsr & 0xf" "x/i \$pc" \
+		backtrace delete detach]
+	says "a guest of the guest: stops, and has its stack" $said {Breakpoint 1,} {\$1 = 0x5} {take_key\+12>:\s+tbnz} {guest_main} \
+		{_start}
+	send "\004"
+	end "a guest of the guest: goes on to its end" 0
 	unset env(HOST_NESTED)
 }
 set env(HOST_GIC) 2

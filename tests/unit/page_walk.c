@@ -122,6 +122,56 @@ static void test_granules(void **state)
 	}
 }
 
+/*
+ * The guest of a guest: what its tables give, and where they are, is translated once more. Stage 2
+ * has 40 bits of addresses, so that its first table is two for pages of 4 KiB, and one that is not
+ * full for 16 and 64 KiB.
+ */
+static void test_two_stages(void **state)
+{
+	static const struct {
+		unsigned tg0, page, sl0, levels;
+	} rows[] = { { 0, 12, 1, 3 }, { 1, 16, 1, 2 }, { 2, 14, 2, 3 } };
+
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		unsigned stride = rows[i].page - 3;
+		uint64_t page = 1ull << rows[i].page;
+		uint64_t ipa = 1ull << 39;
+		struct translation stage2 = { .sctlr = 1,
+					      .tcr = 24 | rows[i].sl0 << 6 | rows[i].tg0 << 14,
+					      .ttbr0 = BASE | 1ull << 48, /* with a VMID */
+					      .is_stage2 = true };
+		struct translation stage1 = { .tcr = 25, .ttbr0 = ipa, .next = &stage2 };
+		unsigned shift = rows[i].page + stride * (rows[i].levels - 1);
+		uint64_t table = 0;
+
+		empty(state);
+		for (; shift > rows[i].page; shift -= stride) {
+			uint64_t next = table + 2 * page;
+
+			entry(table, ipa >> shift & (table ? page / 8 - 1 : -1ul), TABLE_AT(next));
+			table = next;
+		}
+		entry(table, 0, (BASE + 0xe0000) | 3);
+		entry(table, 1, (BASE + 0xf0000) | 3);
+		/* Stage 1 is off. */
+		assert_int_equal(walked(&stage1, ipa + page + 0x678), BASE + 0xf0678);
+		assert_int_equal(walked(&stage1, ipa + 2 * page), ~0ull);
+		assert_int_equal(walked(&stage1, 0x678), ~0ull);
+		/* Its table is the first of the two pages, and has the second as a block. */
+		stage1.sctlr = 1;
+		entry(0xe0000, 0, ipa | 1);
+		assert_int_equal(walked(&stage1, page + 0x678), BASE + 0xf0678);
+		assert_int_equal(walked(&stage1, 2 * page), ~0ull);
+		stage1.ttbr0 = ipa + 2 * page;
+		assert_int_equal(walked(&stage1, page), ~0ull);
+		/* Stage 2 is off. */
+		stage2.sctlr = 0;
+		stage1.ttbr0 = BASE + 0xe0000;
+		assert_int_equal(walked(&stage1, page + 0x678), ipa + page + 0x678);
+	}
+}
+
 /* Tables outside RAM, a table that is its own next level, and invalid sizes. */
 static void test_hostile(void **state)
 {
@@ -138,6 +188,14 @@ static void test_hostile(void **state)
 		for (unsigned tg0 = 0; tg0 < 4; tg0++) {
 			regime.tcr = tsz | tg0 << 14;
 			walked(&regime, 0x7fffffffffffff);
+			for (unsigned sl0 = 0; sl0 < 4; sl0++) {
+				struct translation stage2 = { .sctlr = 1,
+							      .tcr = regime.tcr | sl0 << 6,
+							      .ttbr0 = BASE,
+							      .is_stage2 = true };
+
+				walked(&stage2, 0x7fffffffffffff);
+			}
 		}
 }
 
@@ -148,6 +206,7 @@ int main(void)
 		cmocka_unit_test_setup(test_4k, empty),
 		cmocka_unit_test_setup(test_big_endian, empty),
 		cmocka_unit_test_setup(test_granules, empty),
+		cmocka_unit_test_setup(test_two_stages, empty),
 		cmocka_unit_test_setup(test_hostile, empty),
 	};
 

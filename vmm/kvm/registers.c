@@ -81,11 +81,6 @@ uint64_t system_register_id(unsigned n)
 	return REGISTER_U64 | (ids[n] & 0x8000 ? KVM_REG_ARM64_SYSREG : KVM_REG_ARM_CORE) | ids[n];
 }
 
-static bool has_el2(const struct vcpu *vcpu)
-{
-	return vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2;
-}
-
 unsigned system_registers(const struct vcpu *vcpu)
 {
 	return has_el2(vcpu) ? SYSTEM_REGISTERS : ONLY_EL1;

@@ -22,7 +22,10 @@
 #define TCR_EL1 ARM64_SYS_REG(3, 0, 2, 0, 2)
 #define VBAR_EL1 ARM64_SYS_REG(3, 0, 12, 0, 0)
 #define HCR_EL2 ARM64_SYS_REG(3, 4, 1, 1, 0)
+#define HCR_VM 1u
 #define HCR_TGE (1u << 27)
+#define VTTBR_EL2 ARM64_SYS_REG(3, 4, 2, 1, 0)
+#define VTCR_EL2 ARM64_SYS_REG(3, 4, 2, 1, 2)
 /* What a register's id of EL2 has beyond that of EL1. */
 #define REGISTER_EL2 (4ull << KVM_REG_ARM64_SYSREG_OP1_SHIFT) /* op1 */
 #define MPIDR_EL1 ARM64_SYS_REG(3, 0, 0, 0, 5)
@@ -57,6 +60,10 @@ bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value);
 uint64_t register_get(const struct vcpu *vcpu, uint64_t id);
 void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value);
 
+static inline bool has_el2(const struct vcpu *vcpu)
+{
+	return vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2;
+}
 /* The level, 1 or 2, whose registers translate the CPU's addresses, and to which its exceptions go
  * unless a hypervisor wants them: at EL2, and at EL0 with HCR_EL2.TGE, that is 2. */
 unsigned register_level(const struct vcpu *vcpu);

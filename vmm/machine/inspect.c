@@ -32,18 +32,29 @@ static void make_coherent(const void *memory, size_t size)
 
 bool inspect_translate(const struct vcpu *vcpu, uint64_t address, gpa_t *at)
 {
-	struct translation regime = {
+	struct translation stage2;
+	struct translation stage1 = {
 		.sctlr = register_of_regime(vcpu, SCTLR_EL1),
 		.tcr = register_of_regime(vcpu, TCR_EL1),
 		.ttbr0 = register_of_regime(vcpu, TTBR0_EL1),
 		.ttbr1 = register_of_regime(vcpu, TTBR1_EL1),
 	};
 
-	/* Then there are no high addresses, and TCR_EL2 has other fields in their place. */
-	if (register_level(vcpu) == 2 && vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2_E2H0)
-		regime.tcr &= TCR_LOW;
-
-	return walk(&regime, vcpu->memory, address, at);
+	if (register_level(vcpu) == 2) {
+		/* Then there are no high addresses, and TCR_EL2 has other fields in their place. */
+		if (vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2_E2H0)
+			stage1.tcr &= TCR_LOW;
+	} else if (has_el2(vcpu)) {
+		/* The guest of a hypervisor, or its own kernel: then stage 2 is off. */
+		stage2 = (struct translation){
+			.sctlr = register_get(vcpu, HCR_EL2) & HCR_VM, /* SCTLR_EL1.M's bit */
+			.tcr = register_get(vcpu, VTCR_EL2),
+			.ttbr0 = register_get(vcpu, VTTBR_EL2),
+			.is_stage2 = true,
+		};
+		stage1.next = &stage2;
+	}
+	return walk(&stage1, vcpu->memory, address, at);
 }
 
 /* The host pointer of the byte at this address; NULL if it is not in RAM. */

@@ -442,8 +442,8 @@ static void take_or_begin(struct save *save, bool takes)
 	int result;
 
 	if (!can_be_saved(save)) {
-		give_up(save, "the guest uses its physical timer, whose state this host's KVM does "
-			      "not give; take a host kernel of 6.4 or later");
+		give_up(save, "the guest uses its physical timer, whose state only a host kernel "
+			      "of 6.4 or later gives");
 		return;
 	}
 	result = takes ? take_guest(save) : begin(save, true);
