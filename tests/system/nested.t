@@ -40,11 +40,30 @@ on_xen() {
 
 # on_older_linux: KVM in a Linux that does not know that HCR_EL2.E2H may be fixed at 1.
 on_older_linux() {
-	printf 'file linuxrc build/nestling\n' | rootfs/pack.sh "$work/inner"
 	HOST_MEMORY=1G boot --el2 --no-sve -m 256M build/sysroot/vmlinuz -i "$work/inner" -a "console=ttyAMA0 quiet panic=-1 \
 		cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- hello"
 	is 'KVM in Linux 6.1: status' "$status" 0
 	like 'KVM in Linux 6.1: the innermost guest is at EL1' "$stdout" '^Hello from the guest, at EL1\.'
+}
+
+# on_u_boot: it loads Linux with KVM from a disk, and starts it at EL2.
+on_u_boot() {
+	local loader=build/guests/usr/lib/u-boot/qemu_arm64/u-boot.bin
+	if [ ! -e build/guests/.complete ]; then
+		skip 'U-Boot at EL2' 'its package could not be fetched'
+		return
+	fi
+	mkdir "$work/root"
+	cp -L build/nested/host/vmlinuz "$work/inner" "$work/root"
+	truncate -s 96M "$work/disk"
+	PATH+=:/usr/sbin:/sbin mke2fs -q -t ext4 -d "$work/root" "$work/disk"
+	printf '%s\n' ' load virtio 0 0x44000000 vmlinuz' 'load virtio 0 0x4c000000 inner' \
+		'setenv bootargs console=ttyAMA0 quiet panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- hello' \
+		"booti 0x44000000 0x4c000000:\$filesize \$fdtcontroladdr" |
+		HOST_MEMORY=1G bounded ./qemu-run.sh --el2=e2h0 -m 512M -d "$work/disk" $loader >"$work/stdout" 2>"$work/stderr"
+	is 'U-Boot starts Linux at EL2: status' "$?$(cat "$work/stderr")" 0
+	like 'U-Boot starts Linux at EL2: a guest of that says hello' "$(tr '\n\r' '  ' <"$work/stdout")" \
+		'Starting kernel.*Hello from the guest, at EL1\.'
 }
 
 if [ ! -e build/nested/.complete ]; then
@@ -63,8 +82,10 @@ if [ "${THOROUGH-}" ]; then
 	HOST_MEMORY=1G boot --script tests/system/nested-cases.sh tests/system/cases.sh build/nested/host/vmlinuz "$work/inner"
 	is 'the host ends well' "$status$stderr" 0
 	cases "$stdout" ''
+	printf 'file linuxrc build/nestling\n' | rootfs/pack.sh "$work/inner"
 	on_xen
 	on_older_linux
+	on_u_boot
 fi
 
 plan
