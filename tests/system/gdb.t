@@ -106,7 +106,9 @@ if {[is_set THOROUGH] && [file exists build/nested/.complete]} {
 	see "Linux at EL2: has no root" "end Kernel panic"
 	send \001d
 	see "Linux at EL2: Ctrl-A d says where the CPU is" "CPU 0 at EL2" " pc ffff8000" "HCR_EL2 0000000488000038" \
-		"last exception to EL2: " "backtrace: ffff8000"
+		"last exception to EL2: "
+	expect -re {backtrace:(?: ffff8[0-9a-f]{11}){4,}\r} { set reads 1 } "code:" { set reads 0 }
+	report $reads "Linux at EL2: and where it came from, without pointer authentication codes"
 	expect -re {code:[ 0-9a-f]* <[0-9a-f]{8}> [ 0-9a-f]*\r} { set reads 1 } "KVM_EXIT_MMIO" { set reads 0 }
 	report $reads "Linux at EL2: and what is there, by its page tables"
 	set said [debugger $target "print/x \$cpsr & 0xf" "hbreak *\$VBAR_EL2+0x280" continue "print/x (long)\$pc - \$VBAR_EL2" \

@@ -91,18 +91,29 @@ static bool read_words(const struct vcpu *vcpu, uint64_t address, void *words, s
 	return inspect_memory(vcpu, VIEW_VIRTUAL, address, words, size, false) == size;
 }
 
+/* The address without its pointer authentication code, which is in the bits that translation does
+ * not use; all of these should be as bit 55, which it leaves (Arm ARM, D8.8). */
+static uint64_t plain_address(uint64_t tcr, uint64_t address)
+{
+	uint64_t bit55 = (uint64_t)((int64_t)(address << 8) >> 63);
+	unsigned unused = tcr >> (bit55 & 16) & 63; /* TCR_EL1.T1SZ or T0SZ, which may be 0 */
+
+	return address ^ ((address ^ bit55) & (-1ull << (63 - unused) << 1));
+}
+
 /* Follows frame records (AAPCS64, 6.4.6): the address of the caller's record, and the return
  * address. */
 static void dump_backtrace(const struct vcpu *vcpu)
 {
 	uint64_t record[2] = { register_get(vcpu, register_general(vcpu, 29)),
 			       register_get(vcpu, register_general(vcpu, 30)) };
+	uint64_t tcr = register_of_regime(vcpu, TCR_EL1);
 
 	report_text("  backtrace: %lx", register_get(vcpu, CORE_REGISTER(regs.pc)));
 	for (unsigned i = 0; i < FRAMES; i++) {
 		uint64_t frame = record[0];
 
-		report_text(" %lx", record[1]);
+		report_text(" %lx", plain_address(tcr, record[1]));
 		/* The stack grows down: a record at a lower address is not a caller's. */
 		if (!read_words(vcpu, frame, record, sizeof record) || record[0] <= frame)
 			break;

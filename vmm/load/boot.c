@@ -114,19 +114,14 @@ static void open_tree(struct boot *boot, const char *name)
 	if (fdt_version(file.data) < OLDEST_VERSION)
 		die(STATUS_PAYLOAD, "--dtb %.200s: has version %u, not %u; make it anew with dtc",
 		    file.name, fdt_version(file.data), OLDEST_VERSION);
-	if (!fdt_has_two_cells(file.data, 0))
-		die(STATUS_PAYLOAD,
-		    "--dtb %.200s: has no #address-cells and #size-cells of 2; make it anew so",
-		    file.name);
 	reserved = fdt_reserved(file.data, boot->reserved);
 	if (reserved == -FDT_ERR_NOSPACE)
 		die(STATUS_PAYLOAD, "--dtb %.200s: reserves more than %u ranges; join some",
 		    file.name, FDT_MAX_RESERVED);
-	if (reserved < 0)
+	if (reserved < 0 || !fdt_has_two_cells(file.data, 0))
 		die(STATUS_PAYLOAD,
-		    "--dtb %.200s: /reserved-memory has no #address-cells and #size-cells of 2; "
-		    "make it anew so",
-		    file.name);
+		    "--dtb %.200s: %s has no #address-cells and #size-cells of 2; make it anew so",
+		    file.name, reserved < 0 ? "/reserved-memory" : "/");
 	boot->reserved_count = (unsigned)reserved;
 	boot->tree = file.data;
 }
