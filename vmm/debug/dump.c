@@ -95,7 +95,7 @@ static bool read_words(const struct vcpu *vcpu, uint64_t address, void *words, s
  * not use; all of these should be as bit 55, which it leaves (Arm ARM, D8.8). */
 static uint64_t plain_address(uint64_t tcr, uint64_t address)
 {
-	uint64_t bit55 = (uint64_t)((int64_t)(address << 8) >> 63);
+	uint64_t bit55 = -(address >> 55 & 1);	    /* as all bits */
 	unsigned unused = tcr >> (bit55 & 16) & 63; /* TCR_EL1.T1SZ or T0SZ, which may be 0 */
 
 	return address ^ ((address ^ bit55) & (-1ull << (63 - unused) << 1));
