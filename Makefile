@@ -216,7 +216,7 @@ build/thread-test.debug: build/tests/system/thread-test.o $(CRT:%=build/crt/%.o)
 	$(call say,LD)$(MUSL_GCC) $(LDFLAGS) $(filter %.o,$^) -o $@
 
 # Helpers of the tests, with libc.
-build/fault build/inherit build/journal build/listen build/moment build/resign: build/%: tests/system/%.c crt/sys.h Makefile | $(SYSROOT)/.complete
+build/fault build/hold-vm build/inherit build/journal build/listen build/moment build/resign: build/%: tests/system/%.c crt/sys.h Makefile | $(SYSROOT)/.complete
 	$(call say,CC)$(MUSL_GCC) -std=gnu11 $(WARNINGS) $(INCLUDES) -Os -static $< -o $@
 
 build/nestling build/appliance/nestling build/thread-test: %: %.debug tools/relr.pl tools/cut-elf.pl
@@ -504,7 +504,7 @@ TIDY_FLAGS := --target=aarch64-linux-gnu -nostdinc -isystem $(SYSROOT)/usr/inclu
 
 # Each file is a target of its own, so that they are checked side by side.
 PROGRAM_FILES := $(CRT:%=crt/%.c) $(DEVICES:%=devices/%.c) $(VMM_FILES)
-HOST_FILES := $(PROGRAM_FILES) $(patsubst %,tests/system/%.c,fault inherit journal listen moment resign thread-test) $(wildcard tests/bench/[fmpr]*.c)
+HOST_FILES := $(PROGRAM_FILES) $(patsubst %,tests/system/%.c,fault hold-vm inherit journal listen moment resign thread-test) $(wildcard tests/bench/[fmpr]*.c)
 GUEST_FILES := $(wildcard payloads/*.c tests/bench/[ae]*.c)
 UNIT_SOURCES := $(wildcard tests/unit/*.c tests/fuzz/*.c)
 TIDY_TARGETS := $(patsubst %,tidy/%,$(HOST_FILES) $(GUEST_FILES) $(UNIT_SOURCES))
@@ -558,7 +558,7 @@ build/demo-disk.cpio: rootfs/demo-disk.list rootfs/demo-init rootfs/pack.sh | $(
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
 build/test-rootfs.cpio: rootfs/test.list rootfs/test-init rootfs/pack.sh build/nestling \
-		build/thread-test $(CLAIMS:%=build/payloads/%.bin)
+		build/hold-vm build/thread-test $(CLAIMS:%=build/payloads/%.bin)
 	$(call say,PACK)rootfs/pack.sh $@ <$<
 
 -include $(OBJECTS:.o=.d) $(wildcard build/unit/*.d)
