@@ -60,10 +60,12 @@ bool register_try(const struct vcpu *vcpu, uint64_t id, uint64_t *value);
 uint64_t register_get(const struct vcpu *vcpu, uint64_t id);
 void register_set(const struct vcpu *vcpu, uint64_t id, uint64_t value);
 
+/* Whether the CPU has EL2 (--el2). */
 static inline bool has_el2(const struct vcpu *vcpu)
 {
 	return vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2;
 }
+
 /* The level, 1 or 2, whose registers translate the CPU's addresses, and to which its exceptions go
  * unless a hypervisor wants them: at EL2, and at EL0 with HCR_EL2.TGE, that is 2. */
 unsigned register_level(const struct vcpu *vcpu);

@@ -144,7 +144,7 @@ void vcpu_set_counter(const struct vcpu *vcpu, uint64_t value)
 {
 	struct kvm_arm_counter_offset offset = { .counter_offset = counter_value() - value };
 
-	if (vcpu->features & 1u << KVM_ARM_VCPU_HAS_EL2)
+	if (has_el2(vcpu))
 		kvm_call(vcpu->vm->fd, KVM_ARM_SET_COUNTER_OFFSET, &offset);
 	else
 		register_set(vcpu, KVM_REG_ARM_TIMER_CNT, value);
