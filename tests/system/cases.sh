@@ -11,9 +11,12 @@ cd /tmp || exit 1
 limit=20
 [ "$(nproc)" -eq 1 ] || limit=240
 mkdir bin
-printf '#!/bin/sh\nexec timeout -s KILL %s /bin/nestling "$@"\n' $limit >bin/nestling
+# Of every nestling, where the test has packed them.
+options=$(cat /payloads/options 2>/dev/null)
+printf '#!/bin/sh\nexec timeout -s KILL %s /bin/nestling %s "$@"\n' $limit "$options" >bin/nestling
 chmod +x bin/nestling
 PATH=/tmp/bin:$PATH
+: >typed
 
 # report STATUS NAME
 report() {
@@ -25,4 +28,20 @@ is() {
 	[ "$2" = "$3" ]
 	report $? "$1"
 	[ "$2" = "$3" ] || printf 'got: %s\nwanted: %s\n' "$2" "$3" | head -c 1000 | sed 's/^/# /'
+}
+
+# prove NAME STATUS PATTERN ARGUMENT...: nestling's status, and a pattern of all that it prints. Its guest reads `typed`.
+prove() {
+	name=$1 want=$2 pattern=$3
+	shift 3
+	output=$(nestling "$@" 2>&1 <typed)
+	got=$?
+	# shellcheck disable=SC2254 # it is a pattern
+	case $got:$output in
+	$want:$pattern) report 0 "$name" ;;
+	*)
+		report 1 "$name"
+		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
+		;;
+	esac
 }

@@ -90,6 +90,15 @@ on() {
 		"$work"/{fat16,typed} "$work/$1"/{shown-1,shown-2,sum}
 }
 
+# at_el2: the payloads start at EL2.
+at_el2() {
+	echo --el2 >"$work/options"
+	HOST_NESTED=1 boot --script tests/system/guest-cases.sh tests/system/cases.sh "$work"/{fat16,typed,options} \
+		"$work"/3/{shown-1,shown-2,sum}
+	is 'at EL2: the host ends well' "$status$stderr" 0
+	cases "$stdout" 'at EL2: '
+}
+
 # on_both CPU: on one CPU, and on four with the other interrupt controller.
 on_both() {
 	on 2 "$1" 1
@@ -116,6 +125,11 @@ if [ "${THOROUGH-}" ]; then
 			skip "$kernel" 'it is not there'
 		fi
 	done
+	if [ -e build/nested/.complete ]; then
+		at_el2
+	else
+		skip 'at EL2' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
+	fi
 fi
 
 plan
