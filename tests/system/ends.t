@@ -44,11 +44,13 @@ run "help, statistics, dump, nobody reads stderr: Ctrl-A x ends" 130 "nestling -
 run "nobody reads stdout, the guest is over: Ctrl-A x ends" 130 "nestling --trace=psci hello >&3" SYSTEM_OFF $x
 run "nobody reads stdout, the guest is over: SIGTERM ends" 143 "nestling --trace=psci hello </dev/null >&3 2>/tmp/said & \
 	until grep -q SYSTEM_OFF /tmp/said; do :; done; kill \$!; wait \$!"
-# Its reader stands ready, for a run that is to end waits for two seconds, however slow this machine is.
+# Its reader stands ready, for a run that is to end waits for two seconds, however slow this machine is; and goes on when
+# the signal has been taken: else the guest's own end may come first.
 run "nobody reads stdout, the guest is over, SIGTERM: what waits comes out, for somebody reads after all" 143 \
 	"sh -c 'kill -STOP \$\$; exec cat <&3 >/tmp/all' & reader=\$!; until grep -q stopped /proc/\$reader/status; do :; done; \
 	nestling --trace=psci hello </dev/null >&3 2>/tmp/said & until grep -q SYSTEM_OFF /tmp/said; do :; done; \
-	kill \$!; kill -CONT \$reader; wait \$!; got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; \
+	kill \$!; until grep -q '^ShdPnd:.0*\$' /proc/\$!/status; do :; done; kill -CONT \$reader; wait \$!; \
+	got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; \
 	(exit \$got)" "\nHello from the guest"
 run "--stats: Ctrl-A s while CPUs are in the guest" 130 "nestling -c 2 --stats spin.bin" spinning \001s \
 	"CPU 0 kvm " "CPU 1 ns in " "memory KiB" $x
