@@ -30,11 +30,11 @@ is() {
 	[ "$2" = "$3" ] || printf 'got: %s\nwanted: %s\n' "$2" "$3" | head -c 1000 | sed 's/^/# /'
 }
 
-# prove NAME STATUS PATTERN ARGUMENT...: nestling's status, and a pattern of all that it prints. Its guest reads `typed`.
-prove() {
+# check NAME STATUS PATTERN COMMAND...: the command's status, and a pattern that all of its output matches.
+check() {
 	name=$1 want=$2 pattern=$3
 	shift 3
-	output=$(nestling "$@" 2>&1 <typed)
+	output=$("$@" 2>&1)
 	got=$?
 	# shellcheck disable=SC2254 # it is a pattern
 	case $got:$output in
@@ -44,4 +44,11 @@ prove() {
 		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
 		;;
 	esac
+}
+
+# prove NAME STATUS PATTERN ARGUMENT...: the same of nestling, whose guest reads `typed`.
+prove() {
+	name=$1 want=$2 pattern=$3
+	shift 3
+	check "$name" "$want" "$pattern" nestling "$@" <typed
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Keeps a VM of KVM's until it is killed. The kernel patches its scheduler when the first VM comes
- * and when the last one goes (preempt_notifier_key). Up to 8.0 QEMU may then go on with the old
+ * and when the last one goes (preempt_notifier_key). QEMU 7.2 may then go on with the old
  * code, if another CPU translates it at that moment: threads of vCPUs are switched without their
  * registers. With a VM that stays, nothing is patched when nestling starts and ends.
  *

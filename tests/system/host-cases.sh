@@ -4,22 +4,6 @@
 # shellcheck source=cases.sh
 . /payloads/cases.sh
 
-# check NAME STATUS PATTERN COMMAND...: the command's status, and a pattern that all of its output matches.
-check() {
-	name=$1 want=$2 pattern=$3
-	shift 3
-	output=$("$@" 2>&1)
-	got=$?
-	# shellcheck disable=SC2254 # it is a pattern
-	case $got:$output in
-	$want:$pattern) report 0 "$name" ;;
-	*)
-		report 1 "$name"
-		printf '%s\n' "status $got, wanted $want; wanted $pattern, got:" "$output" | sed 's/^/# /'
-		;;
-	esac
-}
-
 # refused STATUS PATTERN ARGUMENT...: nestling ends with this status after one line that matches.
 refused() {
 	want=$1 pattern=$2
