@@ -70,7 +70,7 @@ proc debug_payload {name level sctlr pstate args} {
 	says "$name: stops at a symbol, with its argument in x0" $said \
 		{hit Breakpoint 1, round_begins \(number=} {\$1 = 0} {\$2 = 0x0}
 	says "$name: SCTLR_EL$level and PSTATE by name" $said "\\\$3 = $sctlr" "\\\$4 = $pstate"
-	says "$name: two CPUs, and both run" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)} {\$5 = 1}
+	says "$name: two CPUs, and both run" $said "Thread 1 \\(CPU 0 at EL$level\\)" "Thread 2 \\(CPU 1 at EL$level\\)" {\$5 = 1}
 	says "$name: steps an instruction" $said {(round_begins|guest_main)[^\n]* in section .text}
 	says "$name: watches a variable" $said {watchpoint 2: rounds} "Old value = 0\nNew value = 1"
 	says "$name: registers of the other CPU" $said {\$6 = 0x80000001}
@@ -162,10 +162,10 @@ expect -re {start_kernel at ([0-9a-f]+) T start_kernel.*/ # } { set start_kernel
 set said [debugger $target "info threads" "monitor reset" "maintenance flush register-cache" \
 	"print/x \$pc" "break *$start_kernel" continue "print/x \$pc" "info threads" \
 	"print/x \$SCTLR_EL1 & 1" "delete" detach]
-says "Linux: has two threads" $said {Thread 1 \(CPU 0\)} {Thread 2 \(CPU 1\)}
+says "Linux: has two threads" $said {Thread 1 \(CPU 0 at EL[01]\)} {Thread 2 \(CPU 1 at EL[01]\)}
 says "Linux: is reset, and starts where its Image does" $said {\$1 = 0x40[0-9a-f]00000}
 says "Linux: stops at start_kernel, which was not mapped when it was asked to" $said \
-	{hit Breakpoint 1} "\\\$2 = $start_kernel" {CPU 0} {CPU 1 off} {\$3 = 0x1}
+	{hit Breakpoint 1} "\\\$2 = $start_kernel" {CPU 0} {CPU 1 at EL1, off} {\$3 = 0x1}
 see "Linux: boots again" $prompt
 send poweroff\r
 end "Linux: poweroff" 0

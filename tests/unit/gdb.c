@@ -714,8 +714,10 @@ static void test_threads(void **state)
 	(void)state;
 	ask("qfThreadInfo", "m1,2,3");
 	ask("qsThreadInfo", "l");
-	ask("qThreadExtraInfo,1", "4350552030");
-	ask("qThreadExtraInfo,2", "4350552031206f6666"); /* off */
+	set(0, PSTATE, 0x3c5);
+	ask("qThreadExtraInfo,1", "435055203020617420454c31"); /* CPU 0 at EL1 */
+	set(1, PSTATE, 0x3c9);
+	ask("qThreadExtraInfo,2", "435055203120617420454c322c206f6666"); /* CPU 1 at EL2, off */
 	ask("qThreadExtraInfo,4", "E01");
 	ask("qThreadExtraInfo,-1", "E01");
 	ask("T3", "OK");

@@ -208,6 +208,7 @@ static void make(unsigned number, uint64_t x0, uint16_t control)
 	    &group, sizeof group);
 	if (x0)
 		add_register(0, CORE_REGISTER(regs.regs[0]), x0);
+	add_register(0, CORE_REGISTER(regs.pstate), 0x3c9);
 	add_register(1, CORE_REGISTER(regs.pc), 0x40080000);
 	add_register(1, CORE_REGISTER(sp_el1), 0x40001000);
 	add_register(1, VBAR_EL1, 0x800);
@@ -251,6 +252,7 @@ static void all_is_printed(void **unused)
 	has("CPU 0 GICD+0x104 = 0x10");
 	has("CPU 1 S3_0_C4_C6_0 = 0x10");
 	has("CPU 0 x0 = 0x123");
+	has("CPU 0 PSTATE = 0x3c9 (EL2)");
 	has("CPU 1 pc = 0x40080000");
 	has("CPU 1 VBAR_EL1 = 0x800");
 	has("CPU 1 S3_3_C9_C12_0 = 0x1");

@@ -507,8 +507,10 @@ static void describe_thread(struct gdb *gdb, const char *text)
 	}
 	kvm_try(gdb->run->vcpus[cpu].fd, KVM_GET_MP_STATE, (uintptr_t)&state);
 	put_bytes(gdb, line,
-		  (size_t)snprintf(line, sizeof line, "CPU %u%s", cpu,
-				   state.mp_state == KVM_MP_STATE_STOPPED ? " off" : ""));
+		  (size_t)snprintf(line, sizeof line, "CPU %u at EL%lu%s", cpu,
+				   PSTATE_EL(register_get(&gdb->run->vcpus[cpu],
+							  CORE_REGISTER(regs.pstate))),
+				   state.mp_state == KVM_MP_STATE_STOPPED ? ", off" : ""));
 }
 
 /* ---- the description of the target ---- */

@@ -200,6 +200,8 @@ static bool add_number(struct text *text, const struct side *side,
 	if (field->count > 1 && entry->size > sizeof value)
 		text_add(text, "[%u]", n);
 	text_add(text, " = %#lx", value);
+	if (entry->id == CORE_REGISTER(regs.pstate))
+		text_add(text, " (EL%lu)", PSTATE_EL(value));
 	return true;
 }
 
