@@ -423,6 +423,7 @@ void save_run_is_over(struct save *save)
 		complete(save);
 	else if (save->phase != SAVE_IDLE)
 		give_up(save, "the guest has ended, or was reset, before that");
+	save->stands_since = 0;
 }
 
 /* ---- who asks ---- */
@@ -497,15 +498,17 @@ static bool save_at_pause(void *opaque)
 {
 	struct save *save = opaque;
 	struct run *run = &save->machine->run;
-	uint64_t start = clock_host_ns();
 
 	if (!run_goes_on(run))
 		return true;
+	if (!save->stands_since)
+		save->stands_since = clock_host_ns();
 	if (wake_callers(run))
 		__atomic_fetch_or(&save->wanted, SAVE_NOW, __ATOMIC_RELAXED);
 	if (!answer_wishes(save))
 		return false;
-	save->stood += clock_host_ns() - start;
+	save->stood += clock_host_ns() - save->stands_since;
+	save->stands_since = 0;
 	/* It shall not go on elsewhere and here. */
 	if (save->ends && save->phase == SAVE_TAKEN)
 		complete(save);

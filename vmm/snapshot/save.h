@@ -41,7 +41,8 @@ struct save {
 	unsigned passes_made;
 	uint64_t pages;	    /* dirty ones at the beginning of the pass under way */
 	uint64_t last_pass; /* bytes that it wrote */
-	uint64_t stood;	    /* nanoseconds for which the guest stood still */
+	uint64_t stood; /* nanoseconds for which the guest stood still, in pauses that are over */
+	uint64_t stands_since; /* clock_host_ns() at the start of this one, 0: of none */
 	struct loop_timer timer;
 	struct lock lock; /* the timer's */
 };
