@@ -59,6 +59,7 @@ whole() {
 	row=$((row + 1))
 	[ $((row % parts)) -eq "$part" ] || return
 	for n in $cpus; do
+		wanted=$((wanted + moments))
 		name="$(basename "$1" .bin), $n CPUs" saved=0 bad=0
 		/payloads/moment took 0 nestling --save w.snap -m 16 -c "$n" "$@" >whole 2>errors </dev/null
 		want=$?
@@ -81,13 +82,14 @@ whole() {
 	done
 }
 
-all=0 row=0 again=''
-for payload in abort decode el fault gic hello memory pair place rtc smp; do
+all=0 wanted=0 row=0 again=''
+for payload in abort decode el fault gic hello its memory pair place rtc smp timer; do
 	whole /payloads/$payload.bin
 done
 whole /payloads/flash.bin -a 3
 whole /payloads/initrd.bin -i initrd -a 'all of it'
 whole /payloads/lines.bin -a 300
+whole /payloads/status.bin -a 42
 again=--no-reboot
 whole /payloads/reset.bin --no-reboot
 again=''
@@ -96,4 +98,6 @@ whole /payloads/disk.bin -a 'i w5=one f r5 z5 r5 w7=two r7 t5 r6' -d disk,volati
 whole /payloads/storm.bin -a '3 40'
 again='-d disk'
 whole /payloads/ring.bin -d disk
-echo "saved $all times"
+# Some end too soon to be saved.
+[ $((2 * all)) -gt $wanted ]
+report $? "saved $all times of $wanted"

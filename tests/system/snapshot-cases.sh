@@ -224,6 +224,23 @@ is 'two go on from one file' "$(cat got1 got2)" worldworld
 
 [ "$(nproc)" -eq 1 ] || exit 0 # the rest is the same there
 
+# ---- its time, of which the claims are those of payloads/clock.c ----
+
+rm -f keys
+mkfifo keys
+nestling --save w.snap --save-at=end -m 16 /payloads/clock.bin <keys >got 2>/dev/null &
+exec 3>keys
+until grep -q looking got; do usleep 1000; done
+killall -USR1 nestling
+wait
+exec 3>&-
+sleep 40
+# gap ARGUMENT...: the longest that the guest has seen, in tens of seconds.
+gap() {
+	echo $(($({ sleep 1; echo; } | nestling "$@" w.snap 2>&1 | sed "s, ms$,,") / 10000))
+}
+is 'its time has stood still, or has gone on with --clock=real' "$(gap) $(gap --clock=real)" '0 4'
+
 # ---- in the middle of a save, whose first pass takes several times as long as the guest takes to look for a key ----
 
 middle() {

@@ -4,6 +4,8 @@
 # Prints "ok NAME" or "not ok NAME".
 # shellcheck source=cases.sh
 . /payloads/cases.sh
+# Linux drops what its UART has not sent yet, and since 6.5 sends later if the UART slept; stty waits for it.
+off='stty -opost; poweroff -f'
 mkfifo keys
 /bin/nestling -m 256 -c 2 --save warm.snap -i /payloads/guest-rootfs.cpio \
 	-a 'console=ttyAMA0 quiet cryptomgr.notests rcupdate.rcu_expedited=1' /payloads/vmlinuz* <keys >got 2>errors &
@@ -11,7 +13,7 @@ exec 3>keys
 until grep -q '/ #' got; do usleep 10000; done
 kill -USR1 $!
 until grep -q '^nestling: saved' errors; do usleep 10000; done
-echo 'poweroff -f' >&3
+echo "$off" >&3
 wait $!
 is 'saved at its prompt' "$? $(grep -c '^nestling: saved' errors)" '0 1'
 exec 3>&-
@@ -19,13 +21,15 @@ sed 's/^/# /' errors
 
 # command TEXT: what it prints when it is resumed.
 command() {
-	printf '%s\npoweroff -f\n' "$1" | nestling warm.snap 2>&1 | tr -d '\r' | sed -n 2p
+	printf '%s\n' "$1" "$off" | nestling warm.snap 2>&1 | tr -d '\r' | sed -n 2p
 }
 
 is 'it answers' "$(command 'expr 6 \* 7')" 42
-# shellcheck disable=SC2016 # the guest's shell expands it
-is 'with both CPUs, and the right time' "$(command 'echo $(grep -c ^processor /proc/cpuinfo) $(date +%Y)')" \
-	"2 $(date +%Y)"
+is 'with both CPUs' "$(command 'grep -c ^processor /proc/cpuinfo')" 2
+date -s "@$(($(date +%s) + 7200))" >/dev/null
+late=$(($(command 'cat /sys/class/rtc/rtc0/since_epoch') - $(date +%s)))
+[ $late -gt -60 ] && [ $late -le 0 ]
+report $? "two hours later its RTC has the right time: off by $late s"
 case $(echo /payloads/vmlinuz*) in
 *-6.1.*) ;; # it does not know of it
 *) is 'it knows that it was resumed' "$(command 'dmesg | grep -c "reseeded due to virtual machine fork"')" 1 ;;
@@ -34,6 +38,6 @@ size=$(du -k warm.snap | cut -f 1)
 [ "$size" -lt 51200 ]
 report $? "it takes less than 50 MiB: $size KiB"
 
-printf 'echo mem >/sys/power/state && echo a"wake"\npoweroff -f\n' | nestling --save mem.snap warm.snap >got 2>errors
+printf '%s\n' 'echo mem >/sys/power/state && echo a"wake"' "$off" | nestling --save mem.snap warm.snap >got 2>errors
 is 'it suspends to memory, is saved, and wakes up' "$? $(grep -c awake got) $(grep -c '^nestling: saved' errors)" '0 1 1'
-is 'it wakes up elsewhere' "$(echo 'poweroff -f' | nestling mem.snap 2>&1 | grep -c awake)" 1
+is 'it wakes up elsewhere' "$(echo "$off" | nestling mem.snap 2>&1 | grep -c awake)" 1
