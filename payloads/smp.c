@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claim: every CPU of the device tree can be started, stopped and started again by PSCI. It also
- * receives interrupts from another CPU, and its exclusive accesses are atomic (PSCI: Arm DEN 0022).
+ * Claim: every CPU of the device tree can be started, stopped and started again by PSCI, at the
+ * exception level of its caller. It also receives interrupts from another CPU, and its exclusive
+ * accesses are atomic (PSCI: Arm DEN 0022).
  */
 #include "guest.h"
 
@@ -13,6 +14,7 @@
 #define ALREADY_ON (-4)
 
 static const void *tree;
+static bool first_is_at_el2;
 static uint64_t counter;		    /* changed by exclusive accesses of all CPUs */
 static volatile unsigned started[MAX_CPUS]; /* how often each CPU has started */
 static volatile unsigned seen[MAX_CPUS];    /* interrupts that each CPU has taken */
@@ -40,6 +42,7 @@ static void add_one(void)
 
 void guest_secondary(unsigned index)
 {
+	check(is_at_el2() == first_is_at_el2);
 	mmu_on();
 	gic_start(tree);
 	gic_enable(index);
@@ -78,6 +81,7 @@ void guest_main(const void *device_tree)
 	unsigned cpus = tree_cpus(device_tree);
 
 	tree = device_tree;
+	first_is_at_el2 = is_at_el2();
 	mmu_on();
 	gic_start(device_tree);
 	check(psci(PSCI_VERSION, 0, 0, 0) >= 0x10000);

@@ -8,11 +8,12 @@
 # of the developer's machine, which may be busy; less than `silence` of tap.sh, so that what hangs is a case that
 # fails, by its name.
 cd /tmp || exit 1
-limit=20
+limit=20 options=''
 [ "$(nproc)" -eq 1 ] || limit=240
+# Others, where the test has packed them; the options are every nestling's.
+# shellcheck source=/dev/null
+[ ! -e /payloads/settings ] || . /payloads/settings
 mkdir bin
-# Of every nestling, where the test has packed them.
-options=$(cat /payloads/options 2>/dev/null)
 printf '#!/bin/sh\nexec timeout -s KILL %s /bin/nestling %s "$@"\n' $limit "$options" >bin/nestling
 chmod +x bin/nestling
 PATH=/tmp/bin:$PATH

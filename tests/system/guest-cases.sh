@@ -7,9 +7,10 @@
 
 # shellcheck disable=SC2154 # of cases.sh
 case $options in
---el2) level=2 at='EL2 VHE ' times=2 ;; # five of them with 4 and five with 8 CPUs took 336 s
-*) level=1 at='' times=20 ;;
+--el2) level=2 at='EL2 VHE ' ;;
+*) level=1 at='' ;;
 esac
+times=${times:-20}
 # The features that the host's KVM has, as the payload names them.
 features=$(nestling --probe | sed -n '/^KVM_CAP_ARM_PMU_V3 = 1/s/.*/pmu /p
 	/^KVM_CAP_ARM_SVE = 1/s/.*/sve /p; /^KVM_CAP_ARM_PTRAUTH_ADDRESS = 1/s/.*/pauth /p' | tr -d '\n')
@@ -41,6 +42,15 @@ for cpus in 1 4; do
 	prove "decode, --strict -c $cpus" 0 '?ok' -c $cpus --strict /payloads/decode.bin
 	prove "hello -c $cpus" 0 "Hello*, at EL$level.*" -c $cpus hello
 	prove "fault -c $cpus" 0 'reading*read 0' -c $cpus /payloads/fault.bin
+	for payload in place pair 'flash -a 3' 'lines -a 9'; do
+		# shellcheck disable=SC2086 # words
+		set -- $payload
+		name=$1
+		shift
+		prove "$payload -c $cpus" 0 '*' "$@" -c $cpus "/payloads/$name.bin"
+	done
+	prove "storm -c $cpus" 0 '*' -c $cpus -a '3 40' /payloads/storm.bin
+	prove "status -c $cpus -a 42" 42 '' -c $cpus -a 42 /payloads/status.bin
 	printf 'all of it\004' >typed
 	prove "echo -c $cpus" 0 'ready?all of it' -c $cpus /payloads/echo.bin
 	: >typed
@@ -65,7 +75,7 @@ done
 # KVM's interrupt controller is there before any CPU is, in every start.
 for cpus in 4 8; do
 	starts=0
-	while [ $starts -lt $times ] && nestling --strict -c $cpus /payloads/gic.bin <typed >out 2>&1; do
+	while [ $starts -lt "$times" ] && nestling --strict -c $cpus /payloads/gic.bin <typed >out 2>&1; do
 		starts=$((starts + 1))
 	done
 	is "gic, $times starts -c $cpus" "$starts $(tail -n 1 out)" "$times ok"

@@ -48,6 +48,8 @@ for option in --el2 --el2=e2h0; do
 		save_between "$option -c $cpus, saved" $option -c $cpus /payloads/poll.bin
 	done
 done
+nestling --describe w.snap >text
+is 'described' "$(grep -cE '^features = .*EL2|^CPU 0 HCR_EL2 = |^CPU 0 PSTATE = .* \(EL2\)$' text)" 3
 save_between 'a guest of a guest, saved' --el2 /payloads/vmlinuz -i /payloads/inner \
 	-a 'console=ttyAMA0 quiet panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- /payloads/poll.bin'
 nestling --el2=e2h0 w.snap >refusal 2>&1

@@ -78,6 +78,9 @@ is 'nestling in nestling: status' "$status$stderr" 0
 like 'the innermost guest is at EL1' "$stdout" '^Hello from the guest, at EL1\.'
 like 'the one around it ends well' "$stdout" '^nestling: exit status 0'
 if [ "${THOROUGH-}" ]; then
+	boot --demo nested --append 42 status
+	is 'a status: that of the guest around it' "$status$stderr" 0
+	like 'a status: that of the innermost guest' "$stdout" '^nestling: exit status 42'
 	printf 'file linuxrc build/nestling\nfile payloads/poll.bin build/payloads/poll.bin\n' | rootfs/pack.sh "$work/inner"
 	HOST_MEMORY=1G boot --script tests/system/nested-cases.sh tests/system/cases.sh build/nested/host/vmlinuz "$work/inner"
 	is 'the host ends well' "$status$stderr" 0
