@@ -61,7 +61,7 @@ void guest_secondary(unsigned index)
 	uint64_t time = now();
 
 	gic_start(tree);
-	gic_enable(16 + TIMER_VIRTUAL_PPI);
+	gic_enable(virtual_timer_intid());
 	for (;;) {
 		if (index == cpus - 1)
 			nap();

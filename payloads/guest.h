@@ -107,6 +107,17 @@ static inline bool is_at_el2(void)
 	return read_system_register("CurrentEL") == 2 << 2;
 }
 
+/* INTIDs of the timers that are named cntv and cntp: at EL2, with VHE, they are those of EL2. */
+static inline unsigned virtual_timer_intid(void)
+{
+	return 16 + (is_at_el2() ? TIMER_HYP_VIRTUAL_PPI : TIMER_VIRTUAL_PPI);
+}
+
+static inline unsigned physical_timer_intid(void)
+{
+	return 16 + (is_at_el2() ? TIMER_HYP_PPI : TIMER_PHYSICAL_PPI);
+}
+
 /* Makes a PSCI call (Arm DEN 0022), and returns its result. */
 int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c);
 

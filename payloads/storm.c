@@ -351,7 +351,7 @@ static void storm(unsigned cpu)
 static void prepare(const void *tree)
 {
 	gic_start(tree);
-	gic_enable(16 + TIMER_VIRTUAL_PPI);
+	gic_enable(virtual_timer_intid());
 }
 
 static const void *tree;

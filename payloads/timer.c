@@ -8,10 +8,6 @@
 #define ENABLE 1
 #define MASK 2
 
-/* What is named cntv and cntp is at EL2 the timers of EL2. */
-#define VIRTUAL_INTID (16 + (is_at_el2() ? TIMER_HYP_VIRTUAL_PPI : TIMER_VIRTUAL_PPI))
-#define PHYSICAL_INTID (16 + (is_at_el2() ? TIMER_HYP_PPI : TIMER_PHYSICAL_PPI))
-
 static volatile unsigned last_intid, interrupts;
 
 void guest_interrupt(unsigned intid)
@@ -51,8 +47,8 @@ void guest_main(const void *device_tree)
 
 	gic_start(device_tree);
 	unmask_interrupts();
-	TRY("v", VIRTUAL_INTID);
-	TRY("p", PHYSICAL_INTID);
+	TRY("v", virtual_timer_intid());
+	TRY("p", physical_timer_intid());
 	/* The interrupt also wakes up a CPU that PSCI has put to sleep. */
 	mask_interrupts(); /* else it might be taken before the call */
 	write_system_register("cntv_tval_el0", frequency / 1000);
@@ -60,13 +56,13 @@ void guest_main(const void *device_tree)
 	check(psci(PSCI_CPU_SUSPEND, 0, 0, 0) == 0);
 	unmask_interrupts();
 	wait_for(3);
-	check(last_intid == VIRTUAL_INTID);
+	check(last_intid == virtual_timer_intid());
 	/* The latest compare values do no harm, even while the CPU sleeps in TRY. */
 	write_system_register("cntv_cval_el0", ~0ull);
 	write_system_register("cntv_ctl_el0", ENABLE);
 	for (uint64_t late = ~0ull; late > ~0ull - 1000; late -= 100)
 		write_system_register("cntv_cval_el0", late);
-	TRY("p", PHYSICAL_INTID);
+	TRY("p", physical_timer_intid());
 	write_system_register("cntv_cval_el0", ~0ull);
 	write_system_register("cntv_ctl_el0", ENABLE);
 	print("ok\n");

@@ -28,7 +28,7 @@ static bool has_sve, has_keys; /* scalable vectors, pointer authentication */
 void guest_interrupt(unsigned intid)
 {
 	seen[intid]++;
-	if (intid == 16 + TIMER_VIRTUAL_PPI)
+	if (intid == virtual_timer_intid())
 		write_system_register("cntv_ctl_el0", MASK);
 	if (intid == 32 + UART_SPI)
 		write32(UART_IMSC, 0);
@@ -117,7 +117,7 @@ static void set_up(unsigned cpus)
 	while (cpus > 2 && !is_off(2))
 		;
 	gic_enable(PENDING_SGI);
-	gic_enable(16 + TIMER_VIRTUAL_PPI);
+	gic_enable(virtual_timer_intid());
 	gic_enable(32 + UART_SPI);
 	gic_send(PENDING_SGI, 0);
 	write32(UART_CR, UART_ON);
@@ -157,7 +157,7 @@ static void check_registers(void)
 static void check_interrupts(void)
 {
 	check(!seen[PENDING_SGI] && !seen[32 + UART_SPI]);
-	while (!seen[16 + TIMER_VIRTUAL_PPI]) {
+	while (!seen[virtual_timer_intid()]) {
 		wait_for_interrupt();
 		unmask_interrupts();
 		mask_interrupts();
@@ -166,7 +166,7 @@ static void check_interrupts(void)
 	unmask_interrupts();
 	mask_interrupts();
 	check(seen[PENDING_SGI] == 1 && seen[32 + UART_SPI] == 1);
-	check(seen[16 + TIMER_VIRTUAL_PPI] == 1);
+	check(seen[virtual_timer_intid()] == 1);
 }
 
 static void check_cpus(unsigned cpus)
