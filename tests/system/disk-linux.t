@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Disks of Linux guests: Debian's kernels with their own modules; --demo disk; fio; power cuts.
-# THOROUGH: each kernel on both GICs, many power cuts, and much to verify.
+# THOROUGH: each kernel on both GICs, many power cuts, much to verify, and a guest that is saved in the middle of it.
 . "$(dirname "$0")/tap.sh"
 PATH=$PATH:/usr/sbin:/sbin
 cuts=2 rebinds=20 megabytes=12
@@ -80,6 +80,11 @@ if [ -e build/fio/.complete ]; then
 		"$status $(tr -d '\r' <<<"$stdout" | grep -v 'reboot: Power down' | sort)" \
 		"0 fio 0
 rebound $rebinds times"
+	for cpus in ${THOROUGH:+1 4}; do
+		HOST_SMP=$cpus HOST_MEMORY=1536M \
+			QEMU_EXTRA="-drive if=none,id=n1,file=$work/fio,format=raw -device nvme,drive=n1,serial=n1" \
+			try_cases disk-saved-cases.sh "fio, saved, $cpus CPUs: " "$cloud" "$initrd"
+	done
 else
 	skip fio "Debian's package could not be fetched"
 fi
