@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs: every payload that proves something about the guest's machine,
-# on one CPU and on four, at EL1, or at EL2 with --el2 in $options. Prints "ok NAME" or "not ok NAME" and what it said.
+# Runs in the host, in the test rootfs: every payload that proves something about the guest's machine, on one CPU and on
+# four, at EL1, or at EL2 with --el2 in $options; and $times starts. Prints "ok NAME" or "not ok NAME" and what it said.
 # shellcheck source=cases.sh
 . /payloads/cases.sh
 

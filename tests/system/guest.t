@@ -84,10 +84,11 @@ done
 
 # ---- in the host ----
 
+: >"$work/settings"
 # on GIC CPU CPUS
 on() {
 	HOST_GIC=$1 HOST_CPU=$2 HOST_SMP=$3 try_cases guest-cases.sh "${KERNEL:+$KERNEL, }GICv$1, $2, $3 CPUs: " \
-		"$work"/{fat16,typed} "$work/$1"/{shown-1,shown-2,sum}
+		"$work"/{fat16,typed,settings} "$work/$1"/{shown-1,shown-2,sum}
 }
 
 # at_el2: the payloads start at EL2. With 8 CPUs a start of `gic` takes half a minute there.
@@ -125,6 +126,8 @@ if [ "${THOROUGH-}" ]; then
 			skip "$kernel" 'it is not there'
 		fi
 	done
+	echo times=1000 >"$work/settings"
+	on 2 cortex-a57 1
 	if [ -e build/nested/.complete ]; then
 		at_el2
 	else
