@@ -393,7 +393,7 @@ test: unit coverage system ## all tests, in one TAP summary
 thorough: system $$(NESTED)/.complete $$(XEN)/.complete ## tests with more kinds of hosts and guests, and more repetitions
 	THOROUGH=1 $(RUN_TESTS) $(call test_files,demo disk-linux gdb guest hostile linux moments nested net snapshot uefi virtio)
 
-QUICK_TESTS := ends trace hostile console guest load print linux gdb host binary
+QUICK_TESTS := ends trace hostile disk console guest load place init print linux gdb host job power binary
 test-quick: unit system ## each area once, within two minutes
 	QUICK=1 $(RUN_TESTS) $(call test_files,$(QUICK_TESTS)) $(UNIT_FILES)
 
