@@ -100,6 +100,23 @@ at_el2() {
 	cases "$stdout" 'at EL2: '
 }
 
+# one_level_deeper: with one CPU, in a host that is a guest itself, at EL2, whose console shows what its script prints. A
+# start of nestling takes ten times what it does elsewhere.
+one_level_deeper() {
+	local file
+	echo 'limit=240 cpus_at_most=1 times=0' >"$work/settings"
+	for file in tests/system/{cases,guest-cases}.sh "$work"/{fat16,typed,settings} "$work"/3/{shown-1,shown-2,sum}; do
+		echo "file payloads/${file##*/} $file"
+	done | rootfs/pack.sh "$work/files"
+	cat build/test-rootfs.cpio "$work/files" >"$work/inner"
+	HOST_NESTED=1 HOST_MEMORY=1536M boot --el2 -m 768M build/nested/host/vmlinuz -i "$work/inner" -a "console=ttyAMA0 quiet \
+		loglevel=1 panic=-1 mitigations=off cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/init -- \
+		--script /payloads/guest-cases.sh"
+	is 'one level deeper: the host around it ends well' "$status$stderr" 0
+	like 'one level deeper: its last case is there' "$stdout" 'ok its disk is as on QEMU'
+	cases "${stdout//$'\r'/}" 'one level deeper: '
+}
+
 # on_both CPU: on one CPU, and on four with the other interrupt controller.
 on_both() {
 	on 2 "$1" 1
@@ -130,8 +147,9 @@ if [ "${THOROUGH-}" ]; then
 	on 2 cortex-a57 1
 	if [ -e build/nested/.complete ]; then
 		at_el2
+		one_level_deeper
 	else
-		skip 'at EL2' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
+		skip 'at EL2, and one level deeper' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
 	fi
 fi
 
