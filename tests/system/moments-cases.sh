@@ -83,7 +83,7 @@ whole() {
 }
 
 all=0 wanted=0 row=0 again=''
-for payload in abort decode el fault gic hello its memory pair place rtc smp timer; do
+for payload in abort decode el fault gic hello memory pair place rtc smp timer; do
 	whole /payloads/$payload.bin
 done
 whole /payloads/flash.bin -a 3
