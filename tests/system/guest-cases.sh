@@ -53,7 +53,7 @@ for cpus in 1 4; do
 	prove "storm -c $cpus" 0 '*' -c $cpus -a '3 40' /payloads/storm.bin
 	prove "status -c $cpus -a 42" 42 '' -c $cpus -a 42 /payloads/status.bin
 	printf q >typed
-	prove "warm -c $cpus, saved" 0 'asks*saved' --save w.snap -m 16 -c $cpus /payloads/warm.bin
+	prove "warm -c $cpus, saved" 0 'asks*saved*' --save w.snap -m 16 -c $cpus /payloads/warm.bin
 	prove "warm -c $cpus, resumed" 0 resumed --verify w.snap
 	printf 'all of it\004' >typed
 	prove "echo -c $cpus" 0 'ready?all of it' -c $cpus /payloads/echo.bin
