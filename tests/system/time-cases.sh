@@ -37,10 +37,10 @@ for arguments in '-c 1' '-c 1 --uart=plain'; do
 	# shellcheck disable=SC2086 # words
 	gap=$(seen $arguments)
 	echo "# $arguments: stopped for 4,000 ms, of which the guest has seen $gap"
-	is "SIGSTOP and SIGCONT: $arguments: time did not pass" "$([ "$gap" -lt 2000 ] || echo "$gap")" ''
+	is "SIGSTOP and SIGCONT: $arguments: time did not pass" "$([ "$gap" -lt 2000 ] || echo "seen: $gap")" ''
 done
 gap=$(seen --clock=real)
-is 'SIGSTOP and SIGCONT: --clock=real: it did' "$([ "$gap" -ge 4000 ] || echo "$gap")" ''
+is 'SIGSTOP and SIGCONT: --clock=real: it did' "$([ "$gap" -ge 4000 ] || echo "seen: $gap")" ''
 
 # ---- stolen time ----
 
