@@ -78,8 +78,8 @@ void guest_main(const void *device_tree)
 	gic_start(device_tree);
 	for (unsigned cpu = 1; cpu < cpus; cpu++)
 		check(psci(PSCI_CPU_ON, cpu, (uintptr_t)secondary_start, cpu) == 0);
-	print("looking\n");
 	time = now();
+	print("looking\n");
 	while (read32(UART_FR) & FR_RXFE)
 		time = look(0, time);
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {

@@ -321,8 +321,8 @@ static int store_number(const struct option *option, const char *value, uint64_t
 static int store_size(const struct option *option, const char *value, uint64_t *size)
 {
 	if (!parse_size(value, size)) {
-		report("--%s %.100s: not a size; write a number of MiB, or one with K, M, G or T "
-		       "behind it (B for bytes), such as 64M",
+		report("--%s %.100s: not a size; write a number of MiB, or one with B, K, M, G or "
+		       "T behind it, such as 64M",
 		       option->name, value);
 		return STATUS_USAGE;
 	}

@@ -18,6 +18,7 @@ is 'an alarm follows the clock of the host when that is set' "$? $(tr '\n' ' ' <
 
 # seen ARGUMENT...: suspends the monitor for 4,000 ms, and prints the max of it that a CPU of the guest sees pass.
 mkfifo keys
+trap '' PIPE # of a guest that has ended, whose words are printed
 seen() {
 	rm -f out # of the run before
 	nestling "$@" /payloads/clock.bin <keys >out 2>&1 &

@@ -119,16 +119,12 @@ void loop_add_source(struct loop *loop, struct loop_source *source)
 
 #define MAX_WAIT                                                                                   \
 	3600 /* seconds; a limit, because ppoll returns the time left only if there is one */
-#define MIN_SUSPENSION (NS_PER_S / 10) /* shorter delays may be due to scheduling */
 
-/*
- * Waits for the descriptors, for at most so many nanoseconds. Returns for how many nanoseconds the
- * process was suspended (SIGSTOP) meanwhile, or 0. A suspension shows as elapsed time that ppoll
- * does not count as waited. The two clocks are assumed to differ by less than 1 in 1,024.
- */
+/* Waits for the descriptors, for at most so many nanoseconds. Returns how many it has waited, as
+ * ppoll counts them. This clock and clock_host_ns are assumed to differ by less than 1 in 1,024. */
 static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
 {
-	uint64_t max = MAX_WAIT * NS_PER_S, before = clock_host_ns(), waited, elapsed;
+	uint64_t max = MAX_WAIT * NS_PER_S, waited;
 	struct timespec left;
 
 	if (nanoseconds > max)
@@ -141,9 +137,25 @@ static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
 		for (size_t i = 0; i < count; i++)
 			fds[i].revents = 0; /* interrupted by a signal: nothing is ready */
 	waited = nanoseconds - ((uint64_t)left.tv_sec * NS_PER_S + (uint64_t)left.tv_nsec);
-	waited += waited / 1024;
-	elapsed = clock_host_ns() - before;
-	return elapsed > waited + MIN_SUSPENSION ? elapsed - waited : 0;
+	return waited + waited / 1024;
+}
+
+/*
+ * A suspension of the process (SIGSTOP) shows as elapsed time that this thread has not waited. Of
+ * that, so much may be due to scheduling, while vCPUs were running: it is never taken from the
+ * guest's time, which would go backwards.
+ */
+#define SCHEDULING_NS (NS_PER_S / 4)
+
+static void look_for_suspension(struct loop *loop, uint64_t waited)
+{
+	uint64_t before = loop->looked;
+
+	loop->looked = clock_host_ns();
+	if (loop->looked - before <= waited + SCHEDULING_NS)
+		return;
+	loop->suspended = loop->looked - before - waited - SCHEDULING_NS;
+	loop->noticed = loop->looked;
 }
 
 void loop_wait(struct loop *loop, uint64_t nanoseconds)
@@ -151,7 +163,7 @@ void loop_wait(struct loop *loop, uint64_t nanoseconds)
 	struct pollfd fds[LOOP_SOURCES];
 	const struct loop_source *sources[LOOP_SOURCES];
 	size_t count = 0;
-	uint64_t suspended, next = expire_timers(loop, true);
+	uint64_t next = expire_timers(loop, true);
 
 	for (struct loop_source *source = loop->sources; source; source = source->next) {
 		short events = POLLIN;
@@ -163,11 +175,7 @@ void loop_wait(struct loop *loop, uint64_t nanoseconds)
 		fds[count] = (struct pollfd){ .fd = source->fd, .events = events };
 		sources[count++] = source;
 	}
-	suspended = poll_all(fds, count, next < nanoseconds ? next : nanoseconds);
-	if (suspended) {
-		loop->suspended = suspended;
-		loop->noticed = clock_host_ns();
-	}
+	look_for_suspension(loop, poll_all(fds, count, next < nanoseconds ? next : nanoseconds));
 	for (size_t i = 0; i < count; i++)
 		if (fds[i].revents)
 			sources[i]->ready(sources[i]->context, fds[i].revents);
@@ -178,15 +186,22 @@ void loop_turn(struct loop *loop)
 	loop_wait(loop, expire_guest_timers(loop));
 }
 
+void loop_guest_starts(struct loop *loop)
+{
+	loop->looked = clock_host_ns();
+}
+
 /* Within this time the first vCPU reports that the process was suspended. */
 #define NOTICE_NS NS_PER_S
 
 uint64_t loop_take_suspension(struct loop *loop)
 {
-	uint64_t suspended = loop->suspended;
+	uint64_t suspended;
 
+	look_for_suspension(loop, 0);
+	suspended = loop->suspended;
 	loop->suspended = 0;
-	return clock_host_ns() - loop->noticed < NOTICE_NS ? suspended : 0;
+	return loop->looked - loop->noticed < NOTICE_NS ? suspended : 0;
 }
 
 /* ---- its own descriptors ---- */

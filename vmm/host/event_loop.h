@@ -55,9 +55,9 @@ struct loop {
 	struct loop_source woken,
 		day;	 /* sources: that eventfd; a timerfd for jumps of the wall clock */
 	uint64_t behind; /* clock_behind at the last call of day_set */
-	/* Nanoseconds for which the process was last suspended (SIGSTOP), and when that was
-	 * noticed, of clock_host_ns. */
-	uint64_t suspended, noticed;
+	/* Nanoseconds for which the process was last suspended (SIGSTOP); when that was noticed,
+	 * and when the loop last looked for it, of clock_host_ns. */
+	uint64_t suspended, noticed, looked;
 };
 
 /* Creates the loop's descriptors; dies if the host cannot. */
@@ -86,8 +86,12 @@ void loop_turn(struct loop *loop);
 /* The same without timers of the guest's time, and waits for at most so many nanoseconds. */
 void loop_wait(struct loop *loop, uint64_t nanoseconds);
 
-/* For how many nanoseconds the whole process was suspended by SIGSTOP, if that was noticed within
- * the last second and not returned before; else 0. */
+/* The guest's time starts, or goes on: whatever kept this thread from its loop was no suspension of
+ * the process. */
+void loop_guest_starts(struct loop *loop);
+/* For how many nanoseconds at least the whole process was suspended by SIGSTOP, a quarter of a
+ * second less than it seems, if that was noticed within the last second and not returned before;
+ * else 0. */
 uint64_t loop_take_suspension(struct loop *loop);
 
 #endif

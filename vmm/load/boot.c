@@ -200,8 +200,7 @@ static uint64_t tree_room(const struct boot *boot, const struct machine *machine
 
 	if (room > TREE_MAX)
 		die(options->dtb ? STATUS_PAYLOAD : STATUS_USAGE,
-		    "device tree of %lu bytes with --append of %lu: more than the %u that a guest "
-		    "takes; shorten them",
+		    "device tree of %lu bytes with --append of %lu: more than %u; shorten them",
 		    base, strlen(options->append), TREE_MAX);
 	return room;
 }

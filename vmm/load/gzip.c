@@ -61,8 +61,7 @@ static void unwrap(const struct payload *payload, const uint8_t **data, size_t *
 	*size = wrapper.size;
 	if (!is_gzip(*data, *size))
 		die(STATUS_PAYLOAD,
-		    "%.200s: EFI wrapper packed with %.8s, not gzip; give the Image "
-		    "that is in it",
+		    "%.200s: EFI wrapper packed with %.8s, not gzip; give the Image in it",
 		    payload->name, wrapper.compressor);
 }
 

@@ -62,8 +62,7 @@ static struct placement image_load(const struct payload *payload, const struct l
 	void *to;
 
 	if (payload->size < sizeof header)
-		die(STATUS_PAYLOAD,
-		    "%.200s: ends within its header; was it built or copied to its end?",
+		die(STATUS_PAYLOAD, "%.200s: ends within its header; was it copied to its end?",
 		    payload->name);
 	memcpy(&header, payload->data, sizeof header);
 	check_flags(payload, header.flags, target->mmfr0);

@@ -94,6 +94,7 @@ void run_start(struct run *run)
 	if (!run->starts_paused)
 		(void)clock_start();
 	vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
+	loop_guest_starts(&run->loop);
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&run->starts);
@@ -208,6 +209,7 @@ void run_resume(struct run *run)
 {
 	if (clock_start())
 		vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
+	loop_guest_starts(&run->loop);
 	run->continued = false;
 	for (unsigned i = 0; i < run->cpus; i++) {
 		run->vcpus[i].interrupted = false;
