@@ -63,7 +63,7 @@ help: ## this text
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 clean: ## remove what was built, but not what was fetched
-	rm -rf $(filter-out $(SYSROOT) $(GUESTS) $(HOSTS) $(HOST_64K) $(FIO) $(NETWORK) $(FIRMWARE) $(RIVAL) $(NESTED) $(XEN),$(wildcard build/*))
+	rm -rf $(filter-out $(SYSROOT) $(GUESTS) $(HOSTS) $(HOST_64K) $(DISK_PROGRAMS) $(NETWORK) $(FIRMWARE) $(RIVAL) $(NESTED) $(XEN),$(wildcard build/*))
 
 # ---- what it takes: packages are installed when something of them is missing ----
 
@@ -130,10 +130,10 @@ host-64k: $(HOST_64K)/vmlinuz ## a host kernel with pages of 64 KiB, which `make
 $(HOST_64K)/vmlinuz: tools/host-64k.sh | tools-build
 	@tools/host-64k.sh $(HOST_64K)
 
-# A program for a guest that tests its disk, with the libraries that it takes.
-FIO := build/fio
-$(FIO)/.complete: tools/sysroot.sh | tools-build
-	@tools/sysroot.sh $(FIO) fio+ && touch $@ || echo "the test that needs it will be skipped" >&2
+# Programs that guests have on a disk, with the libraries that they take: one that tests disks, and a compiler.
+DISK_PROGRAMS := build/disk-programs
+$(DISK_PROGRAMS)/.complete: tools/sysroot.sh | tools-build
+	@tools/sysroot.sh $(DISK_PROGRAMS) fio+ tcc+ && touch $@ || echo "tests that need these will be skipped" >&2
 
 # Programs for guests and the host that load a network, and one for its other end, with the libraries that they take.
 NETWORK := build/network
@@ -413,7 +413,7 @@ coverage: tools-test ## line coverage of devices/ by its unit tests: 95 % at lea
 		/^Lines/ && file { print file \": \" \$$0; low += \$$2 < 95; file = \"\" } END { exit low }"
 
 unit: $(UNIT_TESTS:%=build/unit/%.t) $(FUZZ:%=build/fuzz/%.t) build/machine.dtb
-system: tools-run all $(GUESTS)/.complete $(FIRMWARE)/.complete $(HOSTS)/.complete $(FIO)/.complete $(NETWORK)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault \
+system: tools-run all $(GUESTS)/.complete $(FIRMWARE)/.complete $(HOSTS)/.complete $(DISK_PROGRAMS)/.complete $(NETWORK)/.complete build/test-rootfs.cpio build/guest-rootfs.cpio build/fault \
 	build/inherit build/journal build/listen build/moment build/resign \
 	$(PLACES:%=build/payloads/place-%.elf) build/payloads/fw_cfg.fd $(BENCH)
 

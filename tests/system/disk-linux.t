@@ -67,26 +67,26 @@ is 'demo: the file is changed there' "$(debugfs -R 'cat /note' build/demo-disk.i
 
 # ---- fio, on a host with several CPUs, and while another disk is taken from its driver and given back ----
 
-if [ -e build/fio/.complete ]; then
-	truncate -s 400M "$work/fio"
-	mke2fs -q -t ext4 -d build/fio "$work/fio"
+if [ -e build/disk-programs/.complete ]; then
+	truncate -s 400M "$work/programs"
+	mke2fs -q -t ext4 -d build/disk-programs "$work/programs"
 	rm "$work/disk"
 	truncate -s 200M "$work/disk"
 	dd if=/dev/urandom of="$work/other" bs=64k count=4 2>/dev/null
 	HOST_SMP=4 HOST_MEMORY=1G boot "$cloud" -i "$initrd" -m 512M -c 4 \
 		-a "$calm task=verify rebinds=$rebinds megabytes=$megabytes" \
-		-d "$work/disk" -d "$work/fio,ro" -d "$work/other"
+		-d "$work/disk" -d "$work/programs,ro" -d "$work/other"
 	is "fio: 4 jobs, $megabytes MB each, no error; another disk is taken and given back meanwhile" \
 		"$status $(tr -d '\r' <<<"$stdout" | grep -v 'reboot: Power down' | sort)" \
 		"0 fio 0
 rebound $rebinds times"
 	for cpus in ${THOROUGH:+1 4}; do
 		HOST_SMP=$cpus HOST_MEMORY=1536M \
-			QEMU_EXTRA="-drive if=none,id=n1,file=$work/fio,format=raw -device nvme,drive=n1,serial=n1" \
-			try_cases disk-saved-cases.sh "fio, saved, $cpus CPUs: " "$cloud" "$initrd"
+			QEMU_EXTRA="-drive if=none,id=n1,file=$work/programs,format=raw -device nvme,drive=n1,serial=n1" \
+			try_cases disk-saved-cases.sh "saved, $cpus CPUs: " "$cloud" "$initrd"
 	done
 else
-	skip fio "Debian's package could not be fetched"
+	skip 'fio, a compiler' "Debian's packages could not be fetched"
 fi
 
 # ---- power cuts: what the guest was told is on the disk is in the file, at whatever moment the host ends ----
