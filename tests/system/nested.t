@@ -48,7 +48,7 @@ on_older_linux() {
 
 # on_u_boot: it loads Linux with KVM from a disk, and starts it at EL2.
 on_u_boot() {
-	local loader=build/guests/usr/lib/u-boot/qemu_arm64/u-boot.bin
+	local how loader=build/guests/usr/lib/u-boot/qemu_arm64/u-boot.bin
 	if [ ! -e build/guests/.complete ]; then
 		skip 'U-Boot at EL2' 'its package could not be fetched'
 		return
@@ -57,13 +57,15 @@ on_u_boot() {
 	cp -L build/nested/host/vmlinuz "$work/inner" "$work/root"
 	truncate -s 96M "$work/disk"
 	PATH+=:/usr/sbin:/sbin mke2fs -q -t ext4 -d "$work/root" "$work/disk"
-	printf '%s\n' ' load virtio 0 0x44000000 vmlinuz' 'load virtio 0 0x4c000000 inner' \
-		'setenv bootargs console=ttyAMA0 quiet panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- hello' \
-		"booti 0x44000000 0x4c000000:\$filesize \$fdtcontroladdr" |
-		HOST_MEMORY=1G bounded ./qemu-run.sh --el2=e2h0 -m 512M -d "$work/disk" $loader >"$work/stdout" 2>"$work/stderr"
-	is 'U-Boot starts Linux at EL2: status' "$?$(cat "$work/stderr")" 0
-	like 'U-Boot starts Linux at EL2: a guest of that says hello' "$(tr '\n\r' '  ' <"$work/stdout")" \
-		'Starting kernel.*Hello from the guest, at EL1\.'
+	for how in "booti 0x44000000 0x4c000000:\$filesize" 'bootefi 0x44000000'; do
+		printf '%s\n' ' load virtio 0 0x44000000 vmlinuz' 'load virtio 0 0x4c000000 inner' \
+			'setenv bootargs initrd=/inner console=ttyAMA0 quiet panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1 rdinit=/linuxrc -- hello' \
+			"$how \$fdtcontroladdr" |
+			HOST_MEMORY=1G bounded ./qemu-run.sh --el2=e2h0 -m 512M -d "$work/disk" $loader >"$work/stdout" 2>"$work/stderr"
+		is "U-Boot starts Linux at EL2, ${how%% *}: status" "$?$(cat "$work/stderr")" 0
+		like "U-Boot starts Linux at EL2, ${how%% *}: a guest of that says hello" \
+			"$(tr '\n\r' '  ' <"$work/stdout")" "=> ${how%% *} .*Hello from the guest, at EL1\."
+	done
 }
 
 if [ ! -e build/nested/.complete ]; then
