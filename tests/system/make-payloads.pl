@@ -215,7 +215,7 @@ row('dtb-cut', 65, 'is no whole device tree', substr(tree(), 0, -1), 'hello --dt
 row('dtb-short', 65, 'is no whole device tree', substr(tree(), 0, 20), 'hello --dtb');
 row('dtb-big-header', 65, 'is no whole device tree', tree(totalsize => 0x7fffffff), 'hello --dtb');
 row('dtb-version-16', 65, 'has version 16', tree(version => 16), 'hello --dtb');
-row('dtb-too-big', 65, 'more than the 2097152', tree(more => "\0" x (2 << 20)), 'hello --dtb');
+row('dtb-too-big', 65, 'more than 2097152', tree(more => "\0" x (2 << 20)), 'hello --dtb');
 row('dtb-strings', 65, 'is no whole device tree', tree(strings => 0x100000), 'hello --dtb');
 row('dtb-empty-tree', 0, 'Hello', tree(), 'hello --dtb');
 row('dtb-padded', 0, 'device tree at 0x44000000', tree(padding => 2 << 20), 'hello --dtb');
