@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Changes a snapshot and makes its checksum fit: resign FILE OFFSET SIZE VALUE, so many bytes,
- * little-endian. OFFSET may be KIND+N: N bytes into the first entry of that kind; or KIND=SIZE+N:
- * the same of a new one, of so many bytes, which are zero, of CPU 0. The file is then one that a
- * hostile author would make, or a host that differs.
+ * little-endian; or ^VALUE, which is a byte's bits to be flipped. OFFSET may be KIND+N: N bytes
+ * into the first entry of that kind; or KIND=SIZE+N: the same of a new one, of so many bytes, which
+ * are zero, of CPU 0. The file is then one that a hostile author would make, or a host that
+ * differs.
  *
  * Who runs it: snapshot-cases.sh, in the host. A static program with musl's libc.
  */
@@ -62,8 +63,8 @@ static size_t add(uint32_t kind, uint32_t size)
 int main(int argc, char **argv)
 {
 	struct snapshot_header *header = (struct snapshot_header *)bytes;
-	uint64_t value = argc == 5 ? strtoull(argv[4], NULL, 0) : 0;
 	FILE *file = argc == 5 ? fopen(argv[1], "r+") : NULL;
+	uint64_t value;
 	char *plus;
 	size_t at, got;
 
@@ -78,10 +79,13 @@ int main(int argc, char **argv)
 		at = find((uint32_t)at, header->state_size) + strtoul(plus + 1, NULL, 0);
 	if (got < header->state_size || header->state_size > sizeof bytes || at == 0)
 		return 1;
+	value = strtoull(argv[4] + (argv[4][0] == '^'), NULL, 0);
+	if (argv[4][0] == '^')
+		value ^= bytes[at];
 	memcpy(bytes + at, &value, strtoul(argv[3], NULL, 0));
 	header->checksum = 0;
 	header->checksum = checksum_of(header->state_size);
 	rewind(file);
-	fwrite(bytes, 1, header->state_size, file);
+	fwrite(bytes, 1, got, file);
 	return fclose(file) != 0;
 }

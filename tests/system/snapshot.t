@@ -36,6 +36,14 @@ else
 	skip 'EDK2' 'its package, or that of a newer host, could not be fetched'
 fi
 
+# Without counting instructions, because a guest may go wrong and be busy for ever.
+echo "flips=${THOROUGH:+500}" >"$work/settings"
+for gic in ${THOROUGH:+2} 3; do
+	HOST_GIC=$gic on_quick_host boot --script tests/system/flip-cases.sh tests/system/cases.sh build/resign "$work/settings"
+	is "GICv$gic, flipped bits: the host ends well" "$status$stderr" 0
+	cases "$stdout" "GICv$gic, "
+done
+
 # Through qemu-run.sh the file is one of this machine, and a snapshot is a payload. An older one stays until there is
 # a newer one.
 file=$work/warm.snap
