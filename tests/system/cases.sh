@@ -10,7 +10,7 @@
 cd /tmp || exit 1
 limit=20 options=''
 [ "$(nproc)" -eq 1 ] || limit=240
-# Others, where the test has packed them; the options are every nestling's.
+# Others, and what else a script takes, where the test has packed them; the options are every nestling's.
 # shellcheck source=/dev/null
 [ ! -e /payloads/settings ] || . /payloads/settings
 mkdir bin

@@ -4,8 +4,6 @@
 # Prints "ok NAME" or "not ok NAME", and figures.
 # shellcheck source=cases.sh
 . /payloads/cases.sh
-# shellcheck source=/dev/null
-. /payloads/rounds
 
 # ---- killed while the guest prints ----
 

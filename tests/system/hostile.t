@@ -10,8 +10,8 @@ try_cases storm-cases.sh '1 CPUs: '
 if [ -z "${QUICK-}" ]; then
 	HOST_SMP=4 try_cases storm-cases.sh '4 CPUs: '
 	[ "${THOROUGH-}" ] && rounds=1000 || rounds=100
-	echo "rounds=$rounds" >"$work/rounds"
-	try_cases hostile-cases.sh '' "$work/rounds"
+	echo "rounds=$rounds" >"$work/settings"
+	try_cases hostile-cases.sh '' "$work/settings"
 	grep '^# long' <<<"$stdout" >&2
 fi
 

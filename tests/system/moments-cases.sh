@@ -4,8 +4,7 @@
 # is together what it prints when nobody saves it, and so is its status. Prints "ok NAME" or "not ok NAME".
 # shellcheck source=cases.sh
 . /payloads/cases.sh
-moments=1 cpus=1 part=0 parts=1 seed=$(nproc)
-. /payloads/moments # others
+part=${part:-0} parts=${parts:-1} seed=$(nproc)
 truncate -s 1M disk
 printf 'all of it' >initrd
 
@@ -58,8 +57,8 @@ once() {
 whole() {
 	row=$((row + 1))
 	[ $((row % parts)) -eq "$part" ] || return
-	for n in $cpus; do
-		wanted=$((wanted + moments))
+	for n in ${cpus:?}; do
+		wanted=$((wanted + ${moments:?}))
 		name="$(basename "$1" .bin), $n CPUs" saved=0 bad=0
 		/payloads/moment took 0 nestling --save w.snap -m 16 -c "$n" "$@" >whole 2>errors </dev/null
 		want=$?

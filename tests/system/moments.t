@@ -6,8 +6,8 @@
 
 # on CPU GIC CPUS MOMENTS GUEST-CPUS [MORE]: on such a host, so many moments for each number of CPUs
 on() {
-	echo "moments=$4 cpus='$5' ${6-}" >"$work/moments"
-	HOST_CPU=$1 HOST_GIC=$2 HOST_SMP=$3 try_cases moments-cases.sh "$1, GICv$2, $3 CPUs: " build/moment "$work/moments"
+	echo "moments=$4 cpus='$5' ${6-}" >"$work/settings"
+	HOST_CPU=$1 HOST_GIC=$2 HOST_SMP=$3 try_cases moments-cases.sh "$1, GICv$2, $3 CPUs: " build/moment "$work/settings"
 }
 
 if [ -z "${THOROUGH-}" ]; then

@@ -1,17 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs in the host, in the test rootfs: what guests print, with the options and seeds in /payloads/choice.
+# Runs in the host, in the test rootfs: what guests print, with `options` and `seeds` of the settings.
 # Prints "ok NAME" or "not ok NAME".
 # shellcheck source=cases.sh
 . /payloads/cases.sh
-options='' seeds='' # those of the choice
-# shellcheck source=/dev/null
-. /payloads/choice
-# shellcheck disable=SC2086 # a list
-monitor() {
-	nestling $options "$@"
-}
-
 
 # printed STATUS: what payload print had to print, and its status.
 {
@@ -36,7 +28,7 @@ same() {
 	cmp "$1" wanted 2>&1
 }
 
-for seed in $seeds; do
+for seed in ${seeds?}; do
 	case $((seed % 4)) in
 	0) end='power-off' status=0 ;;
 	1) end='the finisher' status=42 ;;
@@ -44,7 +36,7 @@ for seed in $seeds; do
 	esac
 	mkfifo keys
 	typing "$seed" >keys &
-	monitor --no-reboot -a "$seed" /payloads/print.bin <keys >out
+	nestling --no-reboot -a "$seed" /payloads/print.bin <keys >out
 	is "print $seed, ended by $end" "$? $(same out)" "$status "
 	rm keys
 	wait
@@ -55,7 +47,7 @@ stall() {
 	exec 3<>slow
 	dd if=/dev/zero bs=4096 count=16 2>/dev/null >&3
 	seq 4000 >lines
-	monitor -a 4000 /payloads/lines.bin </dev/null >slow &
+	nestling -a 4000 /payloads/lines.bin </dev/null >slow &
 	usleep 300000
 	is 'a pipe that stalls holds the guest' "$(grep -c 'State:.*Z' /proc/$!/status)" 0
 	head -c 65536 <&3 >/dev/null
@@ -72,7 +64,7 @@ rounds() {
 }
 wanted='0 200 200 '
 for cpus in 2 3; do
-	monitor -c $cpus /payloads/pair.bin </dev/null >out
+	nestling -c $cpus /payloads/pair.bin </dev/null >out
 	status=$?
 	{
 		rounds ABCDEFGHIJKLMNOPQRSTUVWXYZ A-Z

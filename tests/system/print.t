@@ -7,8 +7,8 @@
 # On two CPUs of the host's the guest's are at it at once. Seeds, of which each three have every end and every pace
 # of typing; without seeds it is about a terminal that stalls: see print-cases.sh.
 while read -r option cpus seeds; do
-	echo "options='$option' seeds='$seeds'" >"$work/choice"
-	HOST_SMP=$cpus try_cases print-cases.sh "$option, $cpus CPUs: " "$work/choice"
+	echo "options='$option' seeds='$seeds'" >"$work/settings"
+	HOST_SMP=$cpus try_cases print-cases.sh "$option, $cpus CPUs: " "$work/settings"
 	[ -z "${QUICK-}" ] || {
 		plan
 		exit

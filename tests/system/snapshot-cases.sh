@@ -185,8 +185,7 @@ reset_often() {
 	until [ "$(grep -c interrupt got)" -gt $came ]; do usleep 10000; done
 }
 
-rounds=3 resets=30
-. /payloads/rounds # others
+rounds=${rounds:-3} resets=${resets:-30}
 nestling --save w.snap -m 16 /payloads/clone.bin <key >/dev/null 2>&1
 rm -f keys
 mkfifo keys

@@ -8,10 +8,10 @@
 on() {
 	local gic=$1 cpus=$2
 	shift 2
-	HOST_GIC=$gic HOST_SMP=$cpus try_cases snapshot-cases.sh "GICv$gic, $cpus CPUs: " build/resign "$work/rounds" "$@"
+	HOST_GIC=$gic HOST_SMP=$cpus try_cases snapshot-cases.sh "GICv$gic, $cpus CPUs: " build/resign "$work/settings" "$@"
 }
 
-echo "${THOROUGH:+rounds=50 resets=1000}" >"$work/rounds"
+echo "${THOROUGH:+rounds=50 resets=1000 flips=500}" >"$work/settings"
 # A device that is too small, one that is not, and a file system whose files can share what is in them.
 disks='-device nvme,id=disks,serial=disks' n=0
 for size in 64K 64M 300M; do
@@ -37,7 +37,6 @@ else
 fi
 
 # Without counting instructions, because a guest may go wrong and be busy for ever.
-echo "flips=${THOROUGH:+500}" >"$work/settings"
 for gic in ${THOROUGH:+2} 3; do
 	HOST_GIC=$gic on_quick_host boot --script tests/system/flip-cases.sh tests/system/cases.sh build/resign "$work/settings"
 	is "GICv$gic, flipped bits: the host ends well" "$status$stderr" 0
