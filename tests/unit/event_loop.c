@@ -269,7 +269,7 @@ static void test_timers(void **state)
 	}
 	loop_turn(&loop);
 	assert_int_equal(loop_timer_left(&owners[0].timer, 0), LOOP_NEVER);
-	assert_true(asked_for >= 3600 * S);
+	assert_true(asked_for >= 60 * S);
 }
 
 /* Setting a timer wakes the loop only if it is to expire earlier than before. */
@@ -327,7 +327,7 @@ static void test_guest_time(void **state)
 	now += 5 * MS;
 	loop_turn(&loop);
 	assert_int_equal(owners[0].expired, 0);
-	assert_true(asked_for >= 3600 * S);
+	assert_true(asked_for >= 60 * S);
 	clock_stands = false;
 	behind = 5 * MS;
 	loop_turn(&loop);
@@ -347,7 +347,7 @@ static void test_guest_time(void **state)
 static void test_stop(void **state)
 {
 	(void)state;
-	loop_guest_starts(&loop);
+	loop_was_busy(&loop);
 	passes = 10 * MS;
 	loop_wait(&loop, 10 * MS);
 	assert_int_equal(loop_take_suspension(&loop), 0);
@@ -360,7 +360,7 @@ static void test_stop(void **state)
 	now += 250 * MS; /* the vCPUs may have run instead */
 	assert_int_equal(loop_take_suspension(&loop), 0);
 	now += 4 * S; /* the guest stood still */
-	loop_guest_starts(&loop);
+	loop_was_busy(&loop);
 	assert_int_equal(loop_take_suspension(&loop), 0);
 	loop_wait(&loop, S);
 	passes = S;

@@ -94,7 +94,7 @@ void wake_loop(int wake)
 	__atomic_add_fetch(&wakes, 1, __ATOMIC_RELAXED);
 }
 
-void loop_guest_starts(struct loop *loop)
+void loop_was_busy(struct loop *loop)
 {
 	(void)loop;
 }
@@ -277,29 +277,43 @@ static void test_pause_at_the_end(void **state)
 	assert_int_equal(vcpus[0].paused, 0);
 }
 
+/* All vCPUs but this one, which was not in the guest, are interrupted there; the first one has
+ * SIGCONT. */
+static unsigned not_there;
+
 static void notice_stop(void)
 {
-	for (unsigned i = 0; i < run.cpus; i++) {
-		vcpus[i].interrupted = true;
-		run.running--;
-	}
+	for (unsigned i = 1; i < run.cpus; i++)
+		if (i != not_there)
+			run_was_interrupted(&vcpus[i]);
+	run_was_continued(&run);
+	run.running = 0;
 }
 
 /* After SIGSTOP, vCPUs are waited for until all have noticed it, but not for ever. */
 static void test_pause_after_stop(void **state)
 {
 	(void)state;
+	for (not_there = 0; not_there < 2; not_there++) {
+		make_run(CPUS);
+		run.running = CPUS;
+		waits = 0;
+		now = 0;
+		meanwhile = notice_stop;
+		completed = 0;
+		run_was_interrupted(&vcpus[CPUS - 1]);
+		assert_true(run_pause_asked(&run));
+		assert_int_equal(run_pause_after_suspension(&run), not_there != 1);
+		assert_int_equal(waits, 1);
+		assert_int_equal(now, 0);
+		run_resume(&run);
+		assert_false(run.suspended || run.continued || vcpus[CPUS - 1].interrupted);
+	}
 	make_run(CPUS);
 	run.running = CPUS;
-	waits = 0;
-	now = 0;
-	meanwhile = notice_stop;
-	completed = 0;
-	assert_true(run_pause_after_suspension(&run));
+	assert_false(run_pause_after_suspension(&run)); /* somebody else has asked for the pause */
 	assert_int_equal(waits, 1);
-	assert_int_equal(now, 0);
-	make_run(CPUS);
-	run.running = CPUS;
+	run.suspended = true;
 	meanwhile = NULL;
 	completed = 0;
 	leaves_when_kicked = true;

@@ -95,6 +95,11 @@ void console_feed(struct console *of)
 	feeds++;
 }
 
+bool clock_is_stopped(void)
+{
+	return run.paused;
+}
+
 void clock_set_back(uint64_t nanoseconds)
 {
 	set_back += nanoseconds;

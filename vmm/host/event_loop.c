@@ -118,7 +118,8 @@ void loop_add_source(struct loop *loop, struct loop_source *source)
 }
 
 #define MAX_WAIT                                                                                   \
-	3600 /* seconds; a limit, because ppoll returns the time left only if there is one */
+	60 /* seconds; a limit, because ppoll returns the time left only if there is one           \
+	    */
 
 /* Waits for the descriptors, for at most so many nanoseconds. Returns how many it has waited, as
  * ppoll counts them. This clock and clock_host_ns are assumed to differ by less than 1 in 1,024. */
@@ -142,7 +143,7 @@ static uint64_t poll_all(struct pollfd *fds, size_t count, uint64_t nanoseconds)
 
 /*
  * A suspension of the process (SIGSTOP) shows as elapsed time that this thread has not waited. Of
- * that, so much may be due to scheduling, while vCPUs were running: it is never taken from the
+ * that, so much may be due to scheduling, while vCPUs were running: it is not taken from the
  * guest's time, which would go backwards.
  */
 #define SCHEDULING_NS (NS_PER_S / 4)
@@ -186,9 +187,10 @@ void loop_turn(struct loop *loop)
 	loop_wait(loop, expire_guest_timers(loop));
 }
 
-void loop_guest_starts(struct loop *loop)
+void loop_was_busy(struct loop *loop)
 {
 	loop->looked = clock_host_ns();
+	loop->suspended = 0;
 }
 
 /* Within this time the first vCPU reports that the process was suspended. */

@@ -86,11 +86,11 @@ void loop_turn(struct loop *loop);
 /* The same without timers of the guest's time, and waits for at most so many nanoseconds. */
 void loop_wait(struct loop *loop, uint64_t nanoseconds);
 
-/* The guest's time starts, or goes on: whatever kept this thread from its loop was no suspension of
- * the process. */
-void loop_guest_starts(struct loop *loop);
-/* For how many nanoseconds at least the whole process was suspended by SIGSTOP, a quarter of a
- * second less than it seems, if that was noticed within the last second and not returned before;
+/* What kept the thread from its loop until now was no suspension of the process: it has done
+ * something that takes long, or the guest's time starts only here. */
+void loop_was_busy(struct loop *loop);
+/* For how many nanoseconds the whole process was suspended by SIGSTOP, less a quarter of a second
+ * that may be something else, if that was noticed within the last second and not returned before;
  * else 0. */
 uint64_t loop_take_suspension(struct loop *loop);
 

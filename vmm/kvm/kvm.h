@@ -151,6 +151,7 @@ struct vcpu {
 	struct run *guest;	/* the run that it belongs to */
 	uint32_t paused;	/* futex: 1 while its thread waits for run_resume */
 	bool frozen;		/* run_resume does not resume it */
+	bool in_run;		/* its thread is in run_vcpu; for signal handlers there */
 	bool interrupted;	/* by SIGSTOP; has not been in the guest since */
 	bool answered;		/* has left KVM_RUN since the watchdog's last kick; atomic */
 	bool suspends;		/* has called PSCI's SYSTEM_SUSPEND, which has no answer yet */

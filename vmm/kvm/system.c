@@ -100,11 +100,10 @@ void kvm_open(struct kvm_system *kvm)
 	kvm_observed(fd, OPEN_KVM, 0, fd);
 	version = kvm_try(fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
-		die(STATUS_NO_KVM, "/dev/kvm: %s: it is not KVM; make it with mknod c 10 232",
+		die(STATUS_NO_KVM, "/dev/kvm: %s: not KVM; make it with mknod c 10 232",
 		    error_text(-version));
 	if (version != KVM_API_VERSION)
-		die(STATUS_NO_KVM,
-		    "/dev/kvm: speaks version %d, not %d; take a kernel of 2.6.22 or later",
+		die(STATUS_NO_KVM, "/dev/kvm: speaks version %d, not %d; take a newer kernel",
 		    version, KVM_API_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!kvm_capability(fd, needed[i].number))

@@ -236,8 +236,8 @@ static struct {
 	void *context;
 } continued;
 
-/* Runs on a vCPU's thread, as the event loop's thread blocks SIGCONT, and before anything else
- * there: a guest with one CPU is not entered before its time is corrected. */
+/* Runs on the thread that has called vcpu_accept_continue, as all others block SIGCONT, and before
+ * anything else there. */
 static void on_continue(int number, siginfo_t *info, void *context)
 {
 	(void)number, (void)info, (void)context;

@@ -42,7 +42,8 @@ static _Noreturn void run_cpu(void *opaque)
 	struct vcpu *vcpu = opaque;
 	struct run *run = vcpu->guest;
 
-	vcpu_accept_continue();
+	if (vcpu == run->vcpus)
+		vcpu_accept_continue();
 	if (run->cpu_roles)
 		sandbox_filter(run->cpu_roles);
 	for (uint32_t starts = 0;; starts++) {
@@ -53,7 +54,9 @@ static _Noreturn void run_cpu(void *opaque)
 		} else {
 			futex_wait(&run->ready, starts);
 		}
+		vcpu->in_run = true;
 		run_vcpu(vcpu);
+		vcpu->in_run = false;
 	}
 }
 
@@ -79,6 +82,13 @@ void run_start_threads(struct run *run)
 	wait_for_cpus(run);
 }
 
+static void forget_suspension(struct run *run)
+{
+	run->suspended = run->continued = false;
+	for (unsigned i = 0; i < run->cpus; i++)
+		run->vcpus[i].interrupted = false;
+}
+
 void run_start(struct run *run)
 {
 	uint32_t reset = END_WORD(RESET, 0);
@@ -94,7 +104,8 @@ void run_start(struct run *run)
 	if (!run->starts_paused)
 		(void)clock_start();
 	vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
-	loop_guest_starts(&run->loop);
+	loop_was_busy(&run->loop);
+	forget_suspension(run);
 	run->running = run->cpus;
 	__atomic_add_fetch(&run->starts, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&run->starts);
@@ -170,15 +181,20 @@ void run_pause(struct run *run)
 		no_syndrome_complete(&run->vcpus[i]);
 }
 
-void run_was_continued(void *run)
+void run_was_continued(void *opaque)
 {
-	((struct run *)run)->continued = true;
+	struct run *run = opaque;
+
+	/* It may have been about to enter the guest. */
+	if (run->vcpus->in_run)
+		run->vcpus->run->immediate_exit = 1;
+	run->suspended = run->continued = true;
 	run_ask_pause(run);
 }
 
 void run_was_interrupted(struct vcpu *vcpu)
 {
-	vcpu->interrupted = true;
+	vcpu->guest->suspended = vcpu->interrupted = true;
 	run_ask_pause(vcpu->guest);
 }
 
@@ -188,16 +204,19 @@ bool run_pause_after_suspension(struct run *run)
 {
 	uint64_t start = clock_host_ns(), passed;
 	uint32_t running;
-	bool certain = true;
+	bool certain;
 
+	if (!run->suspended)
+		return false;
 	while ((running = __atomic_load_n(&run->running, __ATOMIC_ACQUIRE)) != 0 &&
 	       (passed = clock_host_ns() - start) < PATIENCE_NS)
 		futex_wait_at_most(&run->running, running, PATIENCE_NS - passed);
 	run_pause(run);
-	for (unsigned i = 0; i < run->cpus; i++)
+	/* The first vCPU's thread runs the SIGCONT handler before it can enter the guest. */
+	certain = run->continued;
+	for (unsigned i = 1; i < run->cpus; i++)
 		certain = certain && run->vcpus[i].interrupted;
-	/* A single vCPU runs its SIGCONT handler before it can enter the guest. */
-	return certain || (run->cpus == 1 && run->continued);
+	return certain;
 }
 
 static bool resumes(const struct vcpu *vcpu)
@@ -209,14 +228,13 @@ void run_resume(struct run *run)
 {
 	if (clock_start())
 		vcpu_set_counter(&run->vcpus[0], clock_guest_counter());
-	loop_guest_starts(&run->loop);
-	run->continued = false;
-	for (unsigned i = 0; i < run->cpus; i++) {
-		run->vcpus[i].interrupted = false;
+	loop_was_busy(&run->loop);
+	for (unsigned i = 0; i < run->cpus; i++)
 		run->running += resumes(&run->vcpus[i]);
-	}
 	run->paused = false;
+	/* In this order: of a suspension between the two the guest sees the time pass. */
 	__atomic_fetch_and(&run->entry_gate, ~(uint32_t)PAUSED, __ATOMIC_RELEASE);
+	forget_suspension(run);
 	for (unsigned i = 0; i < run->cpus; i++) {
 		struct vcpu *vcpu = &run->vcpus[i];
 

@@ -33,7 +33,9 @@ struct run {
 	bool starts_paused;  /* start the next run paused */
 	void (*watch)(
 		struct vcpu *vcpu); /* the tracing loop of the vCPUs; NULL: the loop of exits.c */
-	bool continued;		    /* a vCPU's thread has had SIGCONT since the last resume */
+	/* Since the last resume: a vCPU's thread has noticed that the process was suspended, and
+	 * the first one's has had SIGCONT. */
+	bool suspended, continued;
 	/* Called when a requested pause is complete; NULL: nothing to do. False: the run shall stay
 	 * paused, and this be called again when the event loop has been woken. */
 	bool (*at_pause)(void *context);
@@ -95,10 +97,10 @@ void run_pause(struct run *run);
 void run_resume(struct run *run);
 /*
  * The whole process may be suspended by SIGSTOP, which cannot be caught. When it continues, the
- * SIGCONT handler calls run_was_continued (`run` is a struct run), and each vCPU that was
- * interrupted in KVM_RUN calls run_was_interrupted. Both request a pause, which
+ * SIGCONT handler calls run_was_continued (`run` is a struct run) on the first vCPU's thread, and
+ * each vCPU that was interrupted in KVM_RUN calls run_was_interrupted. Both request a pause, which
  * run_pause_after_suspension completes. It returns whether it is certain that no vCPU has been in
- * the guest since SIGSTOP.
+ * the guest since SIGSTOP. If none has noticed one, it does nothing.
  */
 void run_was_continued(void *run);
 void run_was_interrupted(struct vcpu *vcpu);

@@ -71,12 +71,12 @@ void serve_rest(struct run *run, struct console *console)
 /* ---- the run ---- */
 
 /* Completes a pause, requested by a debugger or after the process was suspended; in the latter case
- * the guest's time goes on from when the suspension began. */
+ * the guest's time goes on from a quarter of a second after the suspension began. */
 static void complete_pause(struct run *run)
 {
 	uint64_t suspended = loop_take_suspension(&run->loop);
 
-	if (suspended && !run->paused && run_pause_after_suspension(run))
+	if (suspended && !clock_is_stopped() && run_pause_after_suspension(run))
 		clock_set_back(suspended);
 	run_pause(run);
 	if (run->at_pause && !run->at_pause(run->at_pause_context))

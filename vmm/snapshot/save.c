@@ -415,6 +415,7 @@ static void work(void *opaque)
 	/* The end of a pause, after at_pause, does not keep the request for another one. */
 	if (save->phase == SAVE_IDLE && wishes(save))
 		run_ask_pause(&save->machine->run);
+	loop_was_busy(&save->machine->run.loop);
 }
 
 void save_run_is_over(struct save *save)
