@@ -48,7 +48,8 @@ run "nobody reads stdout, the guest is over: SIGTERM ends" 143 "nestling --trace
 # the signal has been taken: else the guest's own end may come first.
 run "nobody reads stdout, the guest is over, SIGTERM: what waits comes out, for somebody reads after all" 143 \
 	"sh -c 'kill -STOP \$\$; exec cat <&3 >/tmp/all' & reader=\$!; until grep -q stopped /proc/\$reader/status; do :; done; \
-	nestling --trace=psci hello </dev/null >&3 2>/tmp/said & until grep -q SYSTEM_OFF /tmp/said; do :; done; \
+	rm /tmp/said; nestling --trace=psci hello </dev/null >&3 2>/tmp/said & \
+	until grep -qs SYSTEM_OFF /tmp/said; do :; done; \
 	kill \$!; until grep -q '^ShdPnd:.0*\$' /proc/\$!/status; do :; done; kill -CONT \$reader; wait \$!; \
 	got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; \
 	(exit \$got)" "\nHello from the guest"

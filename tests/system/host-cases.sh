@@ -102,6 +102,7 @@ check 'stdout full' 75 '*standard output: ENOSPC*' sh -c 'nestling >/dev/full'
 
 # killed SIGNAL: sends it to a nestling that runs spin, and prints the status.
 killed() {
+	rm -f spinning
 	nestling /payloads/spin.bin >spinning &
 	until [ -s spinning ] || ! kill -0 $!; do :; done
 	kill "-$1" $!

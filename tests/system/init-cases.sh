@@ -15,7 +15,7 @@ nestling: exit status 0"
 exec 6<>full
 dd if=/dev/zero bs=4096 count=16 >&6 2>/dev/null
 { unshare -pfm /bin/nestling --stderr=/tmp/full /payloads/fault.bin </dev/null >out 2>/dev/null; : >ended; } &
-until grep -q reading out; do :; done
+until grep -qs reading out; do :; done
 usleep 500000
 kill -TERM "$(pidof nestling | tr ' ' '\n' | sort -n | head -n 1)"
 for _ in $(seq 100); do
@@ -77,7 +77,7 @@ is 'one that resets itself instead is ended' "$? $(cat out)" '143 ready'
 asked TERM nestling -a 1 --grace=86400 /payloads/spin.bin
 is 'one that has no driver for the button is ended at once' "$? $(cat err)" '143 '
 nestling -a 1 --grace=1 /payloads/power.bin </dev/null >out 2>err &
-until grep -q ready out; do :; done
+until grep -qs ready out; do :; done
 kill -INT "$(pidof nestling)"
 kill -TERM "$(pidof nestling)"
 wait $!

@@ -11,7 +11,7 @@ prove 'el, without VHE' 0 'EL2 [!V]*ok' --el2=e2h0 /payloads/el.bin
 mkfifo keys
 /bin/nestling --el2 /payloads/clock.bin <keys >got 2>&1 & # not cases.sh's, because signals must reach it
 exec 3>keys
-until grep -q looking got; do usleep 10000; done
+until grep -qs looking got; do usleep 10000; done
 kill -STOP $!
 sleep 4
 kill -CONT $!
@@ -27,14 +27,14 @@ exec 3>&-
 save_between() {
 	name=$1
 	shift
-	rm -f w.snap
+	rm -f w.snap got errors
 	nestling --save w.snap -m 256M "$@" <keys >got 2>errors &
 	exec 3>keys
-	until grep -q ready got; do usleep 10000; done
+	until grep -qs ready got; do usleep 10000; done
 	printf one >&3
-	until grep -q one got; do usleep 10000; done
+	until grep -qs one got; do usleep 10000; done
 	killall -USR1 nestling
-	until grep -q 'saved to' errors; do usleep 10000; done
+	until grep -qs 'saved to' errors; do usleep 10000; done
 	printf 'two\004' >&3
 	exec 3>&-
 	wait $!

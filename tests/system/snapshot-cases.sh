@@ -93,7 +93,7 @@ begins() {
 	mkfifo keys
 	/bin/nestling -m 128 -a "$mib" "$@" /payloads/live.bin <keys >got 2>errors &
 	exec 3>keys
-	until grep -q writes got; do usleep 1000; done
+	until grep -qs writes got; do usleep 1000; done
 }
 
 # asks COUNT: for another one, and waits until so many are done.
@@ -209,7 +209,7 @@ mkfifo keys
 nestling --save w.snap --save-at=end -m 16 /payloads/poll.bin <keys >got 2>/dev/null &
 exec 3>keys
 printf hello >&3
-until grep -q hello got; do usleep 1000; done
+until grep -qs hello got; do usleep 1000; done
 killall -USR1 nestling
 wait $!
 is 'SIGUSR1 saves, and --save-at=end ends' "$? $(cat got)" '0 ready
@@ -229,7 +229,7 @@ rm -f keys
 mkfifo keys
 nestling --save w.snap --save-at=end -m 16 /payloads/clock.bin <keys >got 2>/dev/null &
 exec 3>keys
-until grep -q looking got; do usleep 1000; done
+until grep -qs looking got; do usleep 1000; done
 killall -USR1 nestling
 wait
 exec 3>&-
@@ -262,7 +262,7 @@ writes
 over has ended
 saved to"
 middle s
-until grep -q saved errors; do usleep 1000; done
+until grep -qs saved errors; do usleep 1000; done
 ends "the guest asks for one" "0 writes
 saved
 over saved to"
@@ -523,7 +523,7 @@ now() {
 spins c.snap
 start=$(now)
 kill -USR1 $!
-until grep -q saved errors; do usleep 1000; done
+until grep -qs saved errors; do usleep 1000; done
 most=$((($(now) - start + 2) * 10000))
 kill -KILL $!
 wait $! 2>/dev/null

@@ -10,9 +10,9 @@ mkfifo keys
 /bin/nestling -m 256 -c 2 --save warm.snap -i /payloads/guest-rootfs.cpio \
 	-a 'console=ttyAMA0 quiet cryptomgr.notests rcupdate.rcu_expedited=1' /payloads/vmlinuz* <keys >got 2>errors &
 exec 3>keys
-until grep -q '/ #' got; do usleep 10000; done
+until grep -qs '/ #' got; do usleep 10000; done
 kill -USR1 $!
-until grep -q '^nestling: saved' errors; do usleep 10000; done
+until grep -qs '^nestling: saved' errors; do usleep 10000; done
 echo "$off" >&3
 wait $!
 is 'saved at its prompt' "$? $(grep -c '^nestling: saved' errors)" '0 1'
