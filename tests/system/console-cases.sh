@@ -10,9 +10,8 @@ dd if=/dev/urandom bs=1024 count=16 2>/dev/null | tr '\004' x >text
 { echo ready && cat text; } >wanted
 # shellcheck disable=SC2002 # it shall be a pipe
 cat typed | nestling /payloads/echo.bin >got
-report $? '16 KiB by a pipe: status'
-cmp wanted got
-report $? '16 KiB by a pipe come back'
+is '16 KiB by a pipe: status' $? 0
+is '16 KiB by a pipe come back' "$(cmp wanted got 2>&1)" ''
 # Input for a guest that empties the FIFO when it opens the port, and then polls; also more than is queued.
 for options in '5000 --uart=fast -c 1' '500 --uart=plain -c 4'; do
 	head -c "${options%% *}" text >text2
@@ -20,18 +19,16 @@ for options in '5000 --uart=fast -c 1' '500 --uart=plain -c 4'; do
 	{ echo ready && cat text2; } >wanted
 	# shellcheck disable=SC2002,SC2086 # it shall be a pipe; options are several
 	cat typed | nestling ${options#* } /payloads/poll.bin >got
-	report $? "bytes by a pipe, polled, $options: status"
-	cmp wanted got
-	report $? "bytes by a pipe, polled, $options: come back"
+	is "bytes by a pipe, polled, $options: status" $? 0
+	is "bytes by a pipe, polled, $options: come back" "$(cmp wanted got 2>&1)" ''
 done
 head -c 2000 text >text2
 { cat text2 && printf '\004'; } >typed
 { echo ready && cat text2; } >wanted
 nestling -c 4 /payloads/echo.bin <typed >got
-cmp wanted got
-report $? 'a file comes back, with four CPUs'
+is 'a file comes back, with four CPUs' "$(cmp wanted got 2>&1)" ''
 
-# The terminal's mode, here an unusual one, is restored whatever ends the monitor.
+# The terminal's mode, here an unusual one, is restored whatever ends the monitor, and the parent says what has killed it.
 stty -echo intr ^G
 before=$(stty -g)
 for signal in TERM SEGV KILL; do
@@ -41,9 +38,9 @@ for signal in TERM SEGV KILL; do
 		# The younger of the two is the monitor, the other one its parent.
 		kill -$signal "$(pidof nestling | tr ' ' '\n' | sort -n | tail -n 1)"
 	) &
-	nestling /payloads/spin.bin >spinning
-	status=$?
-	[ "$(stty -g)" = "$before" ]
-	report $? "SIG$signal: the terminal is restored (status $status)"
+	nestling /payloads/spin.bin >spinning 2>err
+	is "SIG$signal: the terminal is restored" "$? $(stty -g)" "$((128 + $(kill -l $signal))) $before"
+	is "SIG$signal: the parent names what killed it" "$(grep -o 'killed by signal [0-9]*' err)" \
+		"$([ $signal = TERM ] || echo "killed by signal $(kill -l $signal)")"
 done
 stty sane

@@ -10,6 +10,8 @@ send "sh -c 'echo on\\ly; sleep 1000'\r"
 see "demo: a command" only
 send \003
 see "demo: Ctrl-C brings the prompt back" "/ # "
+send "cat /proc/cmdline\r"
+see "demo: its kernel does not test its ciphers, nor wait for RCU" "cryptomgr.notests rcupdate.rcu_expedited=1" "/ # "
 send poweroff\r
 end "demo: poweroff" 0
 

@@ -147,8 +147,8 @@ foreach {option least most} {guest 0 1999 real 4000 400000} {
 	send x
 	set gap none
 	expect -re {([0-9]+) ([0-9]+) ms} { set gap [expr {max($expect_out(1,string), $expect_out(2,string))}] }
-	puts "# held for 4,000 ms, of which it has seen $gap"
 	report [expr {$gap >= $least && $gap <= $most}] "--clock=$option: what it sees of the time for which gdb holds it"
+	puts "# held for 4,000 ms, of which it has seen $gap"
 	end "--clock=$option: status" 0
 }
 

@@ -83,6 +83,7 @@ for cpus in 4 8; do
 	starts=0
 	while [ $starts -lt "$times" ] && nestling --strict -c $cpus /payloads/gic.bin <typed >out 2>&1; do
 		starts=$((starts + 1))
+		[ $((starts % 100)) -ne 0 ] || echo "# $starts" # silence would be taken for a hang
 	done
 	is "gic, $times starts -c $cpus" "$starts $(tail -n 1 out)" "$times ok"
 done

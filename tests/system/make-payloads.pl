@@ -91,7 +91,7 @@ sub elf {
 
 my $good = elf();
 my $end = length $hello;
-row('elf', 0, 'Hello', $good);
+row('elf', 0, 'device tree at 0x40000000', $good); # by x0, which tells the start of RAM
 row('elf-high', 0, 'Hello', elf(entry => 0xffff000000080000,
 	segments => [segment(vaddr => 0xffff000000080000, paddr => 0x40080000)]));
 row('elf-physical-entry', 0, 'Hello', elf(segments =>

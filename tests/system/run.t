@@ -259,6 +259,9 @@ mkdir "$work/copy" "$work/copy/build"
 cp -a Makefile crt devices payloads rootfs tests tools vmm "$work/copy"
 ln -s "$PWD/build/sysroot" "$work/copy/build/sysroot"
 make -s -C "$work/copy" build/rootfs.cpio >/dev/null
-cmp -s build/rootfs.cpio "$work/copy/build/rootfs.cpio"
-report $? 'two builds of it are identical to the byte'
+is 'two builds of it are identical to the byte' "$(cmp build/rootfs.cpio "$work/copy/build/rootfs.cpio" 2>&1)" ''
+out=$(QEMU=false make -s run 2>&1)
+is 'make run says the status, for its own is 2' "$? $(grep -o 'run.sh ended with.*' <<<"$out")" '2 run.sh ended with status 70'
+QEMU='echo' boot hello
+like "the host's kernel does not test its ciphers, nor wait for RCU" "$stderr" ' cryptomgr.notests rcupdate.rcu_expedited=1 '
 plan

@@ -102,8 +102,7 @@ is 'console: byte by byte' "$(for c in "$(printf '%b.' "$ready")" o k n e s $'\0
 head -c 100000 /dev/urandom >"$work/bytes"
 { printf '%b' "$ready" && cat "$work/bytes"; } | filter >"$work/out"
 printf '<70>\n' >>"$work/bytes"
-cmp -s "$work/bytes" "$work/out"
-report $? 'console: any byte passes'
+is 'console: any byte passes' "$(cmp "$work/bytes" "$work/out" 2>&1)" ''
 is "console: before the line that says that it is ready it is the host's, on standard error" \
 	"$(printf '%b' "panic\r\n${ready}guest\n\036nestling: $token exit status 0\n" | filter)$(cat "$work/stderr")" \
 	$'guest\n<0>panic\r'
@@ -123,8 +122,7 @@ is 'keys: the line that says so is swallowed' "$({
 	printf 'a\036nestling: %s ready\r\nb' $token
 	typed
 } | filter)" 'b<70>'
-cmp -s "$work/in" "$work/typed"
-report $? 'keys: then all of them come'
+is 'keys: then all of them come' "$(cmp "$work/in" "$work/typed" 2>&1)" ''
 
 # Standard output stalls.
 mkfifo "$work/stalled"
@@ -147,5 +145,14 @@ is 'a signal ends it, though standard output stalls' "$?" 143
 is 'messages: come through while standard output stalls' "$(cat "$work/stderr")" 'a trace'
 exec 5>&-
 wait
+
+# ---- the tests' own runner ----
+
+printf '%s\n' '#!/bin/sh' 'echo not ok 1 - a claim' 'echo "# why"' 'echo ok 2 - another' 'echo "# what"' 'echo 1..2' >"$work/a.t"
+chmod +x "$work/a.t"
+out=$(tests/run.pl "$work/a.t" 2>&1)
+is 'run.pl: a test that failed, and why, is there once more at the end' \
+	"$? $(sed -n '/^What failed/,/^$/p' <<<"$out" | grep -E 'a.t|#')" "1 $work/a.t: not ok 1 - a claim
+    # why"
 
 plan

@@ -97,9 +97,8 @@ static void end(enum trace event, int cpu, uint64_t start)
 {
 	static const char kinds[][7] = { "kvm", "exit", "mmio", "irq", "psci", "virtio" };
 	const char *kind = kinds[__builtin_ctz(event)];
-	/* The guest's virtual counter is ahead of clock_ns by a second (clock.c). */
-	uint64_t now = clock_ns() + NS_PER_S;
-	uint64_t duration = start ? now - NS_PER_S - start : 0;
+	uint64_t now = clock_ns();
+	uint64_t duration = start ? now - start : 0;
 
 	if (trace.is_json)
 		print_json(kind, cpu, now - duration, duration);
