@@ -55,7 +55,7 @@ static void save(void *machine)
 static void dump_guest(void *opaque)
 {
 	struct run *run = &((struct machine *)opaque)->run;
-	bool goes_on = !run_pause_asked(run); /* else the debugger has paused the run */
+	bool goes_on = !run_pause_asked(run); /* else whoever has asked resumes it */
 
 	run_pause(run);
 	dump(run);

@@ -256,6 +256,7 @@ static void test_start(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		make_run(0);
 		run.entry_gate = HELD | OVER;
+		run.suspended = run.continued = true; /* before it: does not count */
 		if (rows[i].before)
 			run_end(&run, rows[i].before, 9);
 		run_start(&run);
@@ -263,6 +264,7 @@ static void test_start(void **state)
 		if (!rows[i].goes_on)
 			assert_int_equal(run_status(&run), 9);
 		assert_int_equal(run.entry_gate, HELD); /* the console's bit outlasts the run */
+		assert_false(run.suspended || run.continued);
 	}
 }
 
@@ -301,11 +303,14 @@ static void test_pause_after_stop(void **state)
 		now = 0;
 		meanwhile = notice_stop;
 		completed = 0;
+		vcpus[0].in_run = true;
 		run_was_interrupted(&vcpus[CPUS - 1]);
 		assert_true(run_pause_asked(&run));
 		assert_int_equal(run_pause_after_suspension(&run), not_there != 1);
 		assert_int_equal(waits, 1);
 		assert_int_equal(now, 0);
+		assert_int_equal(kvm_runs[0].immediate_exit, 1);
+		kvm_runs[0].immediate_exit = 0;
 		run_resume(&run);
 		assert_false(run.suspended || run.continued || vcpus[CPUS - 1].interrupted);
 	}

@@ -117,9 +117,8 @@ void loop_add_source(struct loop *loop, struct loop_source *source)
 	loop->sources = source;
 }
 
-#define MAX_WAIT                                                                                   \
-	60 /* seconds; a limit, because ppoll returns the time left only if there is one           \
-	    */
+/* Seconds; a limit, because ppoll returns the time left only if there is one. */
+#define MAX_WAIT 60
 
 /* Waits for the descriptors, for at most so many nanoseconds. Returns how many it has waited, as
  * ppoll counts them. This clock and clock_host_ns are assumed to differ by less than 1 in 1,024. */

@@ -271,7 +271,7 @@ static const struct {
 	{ SIGKILL, "KILL", "by the user, or because the host has no memory left: less --memory" },
 	{ SIGSEGV, "SEGV", "this is a bug: please report it" },
 	{ SIGBUS, "BUS", "a file that it had mapped was cut, or the host's memory is broken" },
-	{ SIGILL, "ILL", "not for this CPU, or this is a bug: please report it" },
+	{ SIGILL, "ILL", "the CPU lacks something, or this is a bug: please report it" },
 	{ SIGTRAP, "TRAP", "this is a bug: please report it" },
 	{ SIGABRT, "ABRT", "somebody has sent it" },
 	{ SIGXCPU, "XCPU", "a limit of the host's was reached" },

@@ -100,7 +100,7 @@ void run_resume(struct run *run);
  * SIGCONT handler calls run_was_continued (`run` is a struct run) on the first vCPU's thread, and
  * each vCPU that was interrupted in KVM_RUN calls run_was_interrupted. Both request a pause, which
  * run_pause_after_suspension completes. It returns whether it is certain that no vCPU has been in
- * the guest since SIGSTOP. If none has noticed one, it does nothing.
+ * the guest since SIGSTOP. If no vCPU has noticed that, it does nothing.
  */
 void run_was_continued(void *run);
 void run_was_interrupted(struct vcpu *vcpu);
