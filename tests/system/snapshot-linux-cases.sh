@@ -32,7 +32,11 @@ late=$(($(command 'cat /sys/class/rtc/rtc0/since_epoch') - $(date +%s)))
 report $? "two hours later its RTC has the right time: off by $late s"
 case $(echo /payloads/vmlinuz*) in
 *-6.1.*) ;; # it does not know of it
-*) is 'it knows that it was resumed' "$(command 'dmesg | grep -c "reseeded due to virtual machine fork"')" 1 ;;
+*)
+	is 'it knows that it was resumed' "$(command 'dmesg | grep -c "reseeded due to virtual machine fork"')" 1
+	is 'two have other random numbers' \
+		"$(for _ in 1 2; do command 'head -c 16 /dev/urandom | md5sum'; done | grep -E '^[0-9a-f]{32} ' | sort -u | wc -l)" 2
+	;;
 esac
 size=$(du -k warm.snap | cut -f 1)
 [ "$size" -lt 51200 ]
