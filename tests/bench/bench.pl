@@ -104,7 +104,7 @@ sub boot {
 	my ($gic, $steps, $monitors, @files) = @_;
 	write_file("$work/rows.sh", "monitors='$monitors'\nsteps='$steps'\n" . contents('tests/bench/rows.sh'));
 	write_file("$work/list", join '', map { 'file payloads/' . basename($_) . " $_\n" } "$work/rows.sh", @files,
-		map { "build/$_" } qw(bench/floor bench/measure payloads/first.bin payloads/exits.bin payloads/again.bin));
+		map { "build/$_" } qw(bench/floor bench/measure payloads/first.bin payloads/exits.bin payloads/again.bin payloads/echo.bin));
 	system("rootfs/pack.sh $work/cpio <$work/list && cat build/test-rootfs.cpio $work/cpio >$work/initrd") == 0
 		or die "rootfs/pack.sh failed\n";
 	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
@@ -136,14 +136,15 @@ sub boot_twice {
 	return $one;
 }
 
-my @budgeted = qw(start image read read-last read-nothing byte memory calls-different calls);
+my @budgeted = qw(start image read read-last read-nothing byte memory calls-different calls resume snapshot-reset);
 
-# Returns the ratios to the floor of the same boot: ROW, MONITOR, RATIO.
+# Returns the ratios to the floor of the same boot: ROW, MONITOR, RATIO. The floor has no snapshots: theirs are to its start.
 sub ratios {
-	my $rows = boot(2, 'figures', 'floor nestling leanest');
+	my $rows = boot(2, 'figures payloads', 'floor nestling leanest');
 	return map {
 		my $row = $_;
-		map { [$row, $_, $rows->{$row}{$_} / $rows->{$row}{floor}] } qw(nestling leanest);
+		my $floor = $rows->{$row}{floor} // $rows->{start}{floor};
+		map { [$row, $_, $rows->{$row}{$_} / $floor] } qw(nestling leanest);
 	} @budgeted;
 }
 

@@ -149,6 +149,15 @@ save_linux() {
 		-a 'console=ttyAMA0 quiet panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1' /payloads/kernel --no-reboot "$@"
 }
 
+# Snapshots of payloads, of which the budget has these rows. Not the floor and QEMU.
+payloads() {
+	[ "$1" != floor ] || return
+	save 1 ready -m 128 /payloads/echo.bin
+	row resume "answer $times" "$1" 128 1 "$work/snap"
+	nestling --save "$work/snap" --save-at=end /payloads/again.bin 2>"$work/errors"
+	row snapshot-reset "reset $times" "$1" 128 1 "$work/snap"
+}
+
 # Not the floor and QEMU.
 snapshot() {
 	mount -t tracefs none /sys/kernel/tracing
@@ -163,8 +172,7 @@ snapshot() {
 	# Not each time the guest comes to write all of it before the last pass.
 	save "$times" writes -m 128 -a 1 /payloads/live.bin
 	sed -n 's/.*still for \([0-9]*\) us.*/\1/p' "$work/errors" | sort -n | sed -n "\$s/.*/row pause $1 &000/p"
-	nestling --save "$work/snap" --save-at=end /payloads/again.bin 2>"$work/errors"
-	row snapshot-reset "reset $times" "$1" 128 1 "$work/snap"
+	payloads "$1"
 }
 
 echo "note host: Linux $(uname -r)"
