@@ -386,14 +386,14 @@ RUN_TESTS := CMOCKA_MESSAGE_OUTPUT=tap tests/run.pl
 
 # Of the two the checks come first: they are quicker.
 test: $(filter check,$(MAKECMDGOALS))
-test: unit coverage system ## all tests, in one TAP summary
+test: unit coverage system $(NESTED)/.complete ## all tests, in one TAP summary
 	$(RUN_TESTS) $(call test_files,$(LONG_TESTS)) $(UNIT_FILES) \
 		$(call test_files,$(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)))
 
-thorough: system $$(NESTED)/.complete $$(XEN)/.complete ## tests with more kinds of hosts and guests, and more repetitions
+thorough: system $(NESTED)/.complete $(XEN)/.complete ## tests with more kinds of hosts and guests, and more repetitions
 	THOROUGH=1 $(RUN_TESTS) $(call test_files,demo disk-linux gdb guest hostile linux moments nested net snapshot uefi virtio)
 
-QUICK_TESTS := ends trace hostile disk console guest load place init print linux gdb host job power binary
+QUICK_TESTS := ends trace hostile disk console guest load place init print linux gdb host job moments power binary
 test-quick: unit system ## each area once, within two minutes
 	QUICK=1 $(RUN_TESTS) $(call test_files,$(QUICK_TESTS)) $(UNIT_FILES)
 

@@ -149,7 +149,7 @@ if [ "${THOROUGH-}" ]; then
 		at_el2
 		one_level_deeper
 	else
-		skip 'at EL2, and one level deeper' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
+		skip 'at EL2, and one level deeper' 'QEMU with FEAT_NV2 and a kernel for it could not be fetched'
 	fi
 fi
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Guests with EL2: payloads there, and a hypervisor, which is Linux with nestling in it. THOROUGH fetches what that takes.
+# Guests with EL2: payloads there, and a hypervisor, which is Linux with nestling in it. THOROUGH: more of these.
 . "$(dirname "$0")/tap.sh"
 
 # on_xen: Linux as Xen's Dom0. Xen finds its modules by the tree; they are parts of one ELF file with it.
@@ -69,7 +69,7 @@ on_u_boot() {
 }
 
 if [ ! -e build/nested/.complete ]; then
-	skip 'guests with EL2' 'QEMU with FEAT_NV2 and a kernel for it are not there; make thorough fetches them'
+	skip 'guests with EL2' 'QEMU with FEAT_NV2 and a kernel for it could not be fetched'
 	plan
 	exit
 fi
