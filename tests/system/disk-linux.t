@@ -80,7 +80,7 @@ if [ -e build/disk-programs/.complete ]; then
 		"$status $(tr -d '\r' <<<"$stdout" | grep -v 'reboot: Power down' | sort)" \
 		"0 fio 0
 rebound $rebinds times"
-	for cpus in ${THOROUGH:+1 4}; do
+	for cpus in ${THOROUGH:+1 4 8}; do
 		HOST_SMP=$cpus HOST_MEMORY=1536M \
 			QEMU_EXTRA="-drive if=none,id=n1,file=$work/programs,format=raw -device nvme,drive=n1,serial=n1" \
 			try_cases disk-saved-cases.sh "saved, $cpus CPUs: " "$cloud" "$initrd"
