@@ -70,8 +70,9 @@ static void attach(struct outlet *outlet, int fd, uint8_t *ring)
 				      .ring = ring, .size = ROOM, .hold_at = ROOM, .hold = hold });
 }
 
-/* The program; its output and messages go to these pipes, which nobody reads yet. */
-static _Noreturn void die_with_output(int output, int messages)
+/* The program; its output and messages go to these pipes, which nobody reads before it says by the
+ * third one that both are full. */
+static _Noreturn void die_with_output(int output, int messages, int full)
 {
 	static uint8_t rings[2][ROOM];
 	static char filler[ROOM];
@@ -85,7 +86,7 @@ static _Noreturn void die_with_output(int output, int messages)
 		outlet_put(i ? report_outlet() : &console, filler, sizeof filler);
 		outlet_put(i ? report_outlet() : &console, "waits", 5);
 	}
-	if (outlets_waiting() != 10)
+	if (outlets_waiting() != 10 || write(full, "", 1) != 1)
 		_exit(1);
 	die(STATUS_HOST, "the %s", "end");
 }
@@ -104,19 +105,23 @@ static size_t drain(int fd, char *text)
 static void test_die(void **state)
 {
 	static char text[2 * ROOM + 1];
-	int output[2], messages[2], status;
+	int output[2], messages[2], full[2], status;
 	pid_t child;
+	char byte;
 
 	(void)state;
 	assert_int_equal(pipe(output), 0);
 	assert_int_equal(pipe(messages), 0);
+	assert_int_equal(pipe(full), 0);
 	assert_int_equal(fcntl(output[1], F_SETPIPE_SZ, ROOM), ROOM);
 	assert_int_equal(fcntl(messages[1], F_SETPIPE_SZ, ROOM), ROOM);
 	child = fork();
 	if (child == 0)
-		die_with_output(output[1], messages[1]);
+		die_with_output(output[1], messages[1], full[1]);
 	close(output[1]);
 	close(messages[1]);
+	close(full[1]);
+	assert_int_equal(read(full[0], &byte, 1), 1);
 	/* Both pipes are read at the same time, because the program may wait for either. */
 	if (fork() == 0) {
 		drain(messages[0], text);
