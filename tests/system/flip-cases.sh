@@ -15,8 +15,8 @@ for cpus in 1 4; do
 	ends=$((state < 12288 ? state : 12288)) # in the middle are pages of stolen time
 	for flip in $(seq "$flips"); do
 		[ $((flip % 50)) -ne 0 ] || echo "# $flip" # silence would be taken for a hang
-		seed=$(((seed * 1103515245 + 12345) % 2147483648))
-		at=$((seed / 256 % (flip % 2 ? ends : size))) bit=$((flip / 2 % 8))
+		random $((flip % 2 ? ends : size))
+		at=$((random - 1)) bit=$((flip / 2 % 8))
 		[ $((flip % 2)) -eq 0 ] || [ $at -lt 4096 ] || at=$((state - ends + at))
 		cp w.snap c.snap
 		/payloads/resign c.snap $at 1 ^$((1 << bit))

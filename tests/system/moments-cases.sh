@@ -8,12 +8,6 @@ part=${part:-0} parts=${parts:-1} seed=$(nproc)
 truncate -s 1M disk
 printf 'all of it' >initrd
 
-# random MAX: the next number from 1 to MAX, in `random`.
-random() {
-	seed=$(((seed * 1103515245 + 12345) % 2147483648))
-	random=$((1 + $1 * (seed / 65536) / 32768))
-}
-
 # fits NAME: does what has been printed fit? Of several CPUs that print at once the order is not always the same.
 fits() {
 	case $1 in

@@ -536,9 +536,9 @@ for round in $(seq "$rounds"); do
 	spins k.snap
 	victim=$!
 	[ $((round % 2)) -eq 1 ] || victim=$(xargs </proc/$!/task/$!/children)
-	seed=$(((seed * 1103515245 + 12345) % 2147483648))
+	random $most
 	kill -USR1 $!
-	usleep $((seed / 65536 % most))
+	usleep "$random"
 	kill -KILL "$victim"
 	usleep 1000
 	kill -KILL $! 2>/dev/null
