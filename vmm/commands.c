@@ -55,14 +55,11 @@ static void save(void *machine)
 static void dump_guest(void *opaque)
 {
 	struct run *run = &((struct machine *)opaque)->run;
-	bool goes_on = !run_pause_asked(run); /* else whoever has asked resumes it */
+	bool was_paused = run->paused; /* by a debugger, or for a save */
 
 	run_pause(run);
 	dump(run);
-	for (unsigned i = 0; i < run->cpus; i++)
-		if (run->vcpus[i].stopped) /* the debugger must handle that */
-			goes_on = false;
-	if (goes_on)
+	if (!was_paused)
 		run_resume(run);
 }
 

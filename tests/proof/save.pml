@@ -2,7 +2,8 @@
 /*
  * A model of how a guest is paused, saved and resumed (vmm/machine/run.c and serve.c,
  * vmm/snapshot/save.c and passes.c), for Spin: two vCPU threads, the worker of a disk, the event
- * loop, and a user who asks for saves and at last ends the run. tests/system/proof.t runs it.
+ * loop, a debugger that holds the guest once, and a user who asks for saves and at last ends the run.
+ * tests/system/proof.t runs it.
  *
  * Proved: nothing writes RAM while the guest's state is taken; the file then has RAM as it is;
  * nobody waits for ever, and no request is forgotten. Memory is sequentially consistent here: what
@@ -14,7 +15,7 @@
 #define STEPS (2 - me) /* what a CPU does before it sleeps in the guest */
 
 /* struct run */
-bool paused_bit, over; /* of the entry gate */
+bool pause_asked, paused, over; /* of the entry gate */
 bool immediate_exit[CPUS], waits[CPUS];
 byte running = CPUS;
 bool wake; /* the event loop's eventfd */
@@ -33,7 +34,7 @@ bool saves;
 
 inline ask_pause()
 {
-	atomic { paused_bit = true; wake = true }
+	atomic { pause_asked = true; wake = true }
 }
 
 inline write_ram(is_cpu)
@@ -57,7 +58,7 @@ proctype vcpu(byte me)
 outer:	/* run_wait_if_paused */
 	immediate_exit[me] = false;
 	if
-	:: paused_bit && !over ->
+	:: (pause_asked || paused) && !over ->
 		atomic { waits[me] = true; running-- };
 		!waits[me];
 		goto outer
@@ -69,7 +70,7 @@ outer:	/* run_wait_if_paused */
 	fi;
 enter:	if /* run_may_enter */
 	:: over -> goto outer
-	:: paused_bit -> immediate_exit[me] = true
+	:: pause_asked || paused -> immediate_exit[me] = true
 	:: else
 	fi;
 guest:	if /* KVM_RUN */
@@ -99,7 +100,7 @@ end:	do
 		fi;
 		job = false;
 		if
-		:: paused_bit -> wake = true
+		:: pause_asked || paused -> wake = true
 		:: else
 		fi
 	od
@@ -159,7 +160,7 @@ inline at_pause()
 	:: !over && !now && soon && phase == idle -> begin()
 	:: else
 	fi;
-	timer = timer || settled
+	timer = timer || phase != idle
 }
 
 inline kick()
@@ -170,13 +171,12 @@ inline kick()
 /* run_resume: those that wait take part in the run again. */
 inline resume()
 {
-	atomic { running = running + waits[0] + waits[1]; paused_bit = false };
+	atomic { running = running + waits[0] + waits[1]; paused = false };
 	waits[0] = false;
 	waits[1] = false
 }
 
-/* The timer's: a pass, of which another may follow, or the end of a save. A request that came
- * between at_pause and resume has to be repeated. */
+/* The timer's: a pass, of which another may follow, or the end of a save. */
 inline work()
 {
 	if
@@ -189,39 +189,40 @@ inline work()
 		fi
 	:: phase == taken -> complete()
 	:: else
-	fi;
-	if
-	:: phase == idle && (soon || now) -> ask_pause()
-	:: else
 	fi
 }
 
 proctype loop()
 {
-	bool written = false, is_paused = false;
+	bool written = false, holds = false, has_held = false;
 
 	do
 	:: over -> break
 	:: else ->
 		if
-		:: paused_bit ->
+		:: pause_asked || paused ->
 			if
-			:: !is_paused -> kick()
+			:: !paused -> paused = true; kick()
 			:: else
 			fi;
 			running == 0;
-			is_paused = true;
+			pause_asked = false;
 			at_pause();
 			if
-			:: settled -> is_paused = false; resume()
+			:: settled && !holds -> resume()
+			:: settled && !has_held -> holds = true; has_held = true
 			:: else
 			fi
 		:: else
 		fi;
-		wake || timer;
+		wake || timer || holds;
 		wake = false;
 		if
 		:: timer && !over -> timer = false; work()
+		:: else
+		fi;
+		if /* the debugger: continue */
+		:: holds -> holds = false; resume()
 		:: else
 		fi
 	od;

@@ -24,8 +24,7 @@ search 'a page is read before its bits are cleared' 'violated.*file==ram' \
 	'/^	atomic { marked = false/d; s/^	file = ram$/	file = ram; marked = false; log = false/'
 search 'a device does not mark what it writes' 'violated.*file==ram' 's/marking -> marked = true/false/'
 search 'the guest is saved while the disk is at work' 'violated' 's/settled = !job/settled = true/'
-search 'the worker does not wake who waits for it' 'violated.*soon' 's/:: paused_bit -> wake = true/:: false/'
-search 'a request at the end of a pause is not repeated' 'violated.*soon' \
-	's/:: phase == idle && (soon || now) -> ask_pause()/:: false/'
+search 'the worker does not wake who waits for it' 'violated.*soon' 's/:: pause_asked || paused -> wake = true/:: false/'
+search 'a request at the end of a pause is forgotten' 'violated.*soon' 's/paused = false }/pause_asked = false; &/'
 
 plan

@@ -174,7 +174,7 @@ void run_hold(void *opaque, uint32_t by, bool on)
 
 bool run_pause_asked(const struct run *run)
 {
-	return run->entry_gate & PAUSED;
+	return run->entry_gate & PAUSE;
 }
 
 void run_pause(struct run *run)
@@ -569,9 +569,13 @@ static void test_escape(void **state)
 	TYPE(CTRL_A "d");
 	assert_int_equal(dumps, 1);
 	assert_false(machine.run.paused);
-	machine.run.entry_gate |= PAUSED; /* a CPU has stopped for the debugger */
+	machine.run.entry_gate |= PAUSE_ASKED; /* a CPU has stopped for the debugger */
 	TYPE(CTRL_A "d");
 	assert_int_equal(dumps, 2);
+	assert_true(machine.run.entry_gate & PAUSE_ASKED);
+	machine.run.paused = true; /* the debugger holds the guest */
+	TYPE(CTRL_A "d");
+	assert_int_equal(dumps, 3);
 	assert_true(machine.run.paused);
 	TYPE(CTRL_A "p");
 	assert_int_equal(power_asked, 143);

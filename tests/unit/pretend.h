@@ -198,17 +198,17 @@ static struct run run;
 
 bool run_pause_asked(const struct run *of)
 {
-	return of->entry_gate & PAUSED;
+	return of->entry_gate & PAUSE;
 }
 
 void run_ask_pause(struct run *of)
 {
-	of->entry_gate |= PAUSED;
+	of->entry_gate |= PAUSE_ASKED;
 }
 
 void run_pause(struct run *of)
 {
-	run_ask_pause(of);
+	of->entry_gate |= PAUSED;
 	of->paused = true;
 }
 

@@ -255,7 +255,7 @@ static void test_start(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		make_run(0);
-		run.entry_gate = HELD | OVER;
+		run.entry_gate = HELD | OVER | (i % 2 ? PAUSE_ASKED : 0);
 		run.suspended = run.continued = true; /* before it: does not count */
 		if (rows[i].before)
 			run_end(&run, rows[i].before, 9);
@@ -263,7 +263,8 @@ static void test_start(void **state)
 		assert_int_equal(run_goes_on(&run), rows[i].goes_on);
 		if (!rows[i].goes_on)
 			assert_int_equal(run_status(&run), 9);
-		assert_int_equal(run.entry_gate, HELD); /* the console's bit outlasts the run */
+		/* The console's bit outlasts the run, and a request for a pause does. */
+		assert_int_equal(run.entry_gate, HELD | (i % 2 ? PAUSE_ASKED : 0));
 		assert_false(run.suspended || run.continued);
 	}
 }
@@ -277,6 +278,29 @@ static void test_pause_at_the_end(void **state)
 	run_ask_pause(&run);
 	run_wait_if_paused(&vcpus[0]);
 	assert_int_equal(vcpus[0].paused, 0);
+}
+
+/* A request is answered by the pause that is completed after it. One that comes later, such as a
+ * signal's, asks for another; a pause for a dump answers none. */
+static void test_request_in_pause(void **state)
+{
+	(void)state;
+	make_run(0);
+	run_ask_pause(&run);
+	run_complete_pause(&run);
+	assert_true(run_pause_asked(&run));
+	run_resume(&run);
+	assert_false(run_pause_asked(&run));
+	run_complete_pause(&run);
+	run_ask_pause(&run);
+	run_resume(&run);
+	assert_true(run_pause_asked(&run));
+	run_pause(&run);
+	run_resume(&run);
+	assert_true(run_pause_asked(&run));
+	run_complete_pause(&run);
+	run_resume(&run);
+	assert_false(run_pause_asked(&run));
 }
 
 /* All vCPUs but this one, which was not in the guest, are interrupted there; the first one has
@@ -377,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_race),
 		cmocka_unit_test(test_pause_at_the_end),
+		cmocka_unit_test(test_request_in_pause),
 		cmocka_unit_test(test_pause_after_stop),
 		cmocka_unit_test(test_completes_in_pause),
 		cmocka_unit_test(test_first_run), /* first, because its threads remain */

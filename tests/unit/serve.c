@@ -107,7 +107,7 @@ void clock_set_back(uint64_t nanoseconds)
 
 bool run_pause_asked(const struct run *of)
 {
-	return of->entry_gate & PAUSED;
+	return of->entry_gate & PAUSE;
 }
 
 bool run_pause_after_suspension(struct run *of)
@@ -116,7 +116,7 @@ bool run_pause_after_suspension(struct run *of)
 	return is_certain;
 }
 
-void run_pause(struct run *of)
+void run_complete_pause(struct run *of)
 {
 	of->paused = true;
 	pauses++;
@@ -285,14 +285,14 @@ static void tell(void *debugger)
 static void test_pause(void **state)
 {
 	(void)state;
-	run.entry_gate = PAUSED;
+	run.entry_gate = PAUSE_ASKED;
 	serve_run(&run, &console);
 	assert_int_equal(pauses, 1);
 	assert_int_equal(resumes, 1);
 	start(state);
 	run.on_paused = tell;
 	run.debugger = &run;
-	run.entry_gate = PAUSED;
+	run.entry_gate = PAUSE_ASKED;
 	serve_run(&run, &console);
 	assert_ptr_equal(told, &run);
 	assert_int_equal(resumes, 0);
@@ -316,7 +316,7 @@ static void test_unsettled(void **state)
 	tries = 0;
 	run.at_pause = settle;
 	run.at_pause_context = &tries;
-	run.entry_gate = PAUSED;
+	run.entry_gate = PAUSE_ASKED;
 	serve_run(&run, &console);
 	assert_int_equal(tries, 3);
 	assert_int_equal(resumes, 1);
@@ -332,7 +332,7 @@ static void test_stop(void **state)
 		start(state);
 		was_stopped = 5 * MS;
 		is_certain = certain;
-		run.entry_gate = PAUSED;
+		run.entry_gate = PAUSE_ASKED;
 		serve_run(&run, &console);
 		assert_int_equal(set_back, certain ? 5 * MS : 0);
 		assert_int_equal(resumes, 1);
@@ -342,7 +342,7 @@ static void test_stop(void **state)
 	was_stopped = 5 * MS;
 	is_certain = true;
 	run.paused = true;
-	run.entry_gate = PAUSED;
+	run.entry_gate = PAUSE_ASKED;
 	serve_run(&run, &console);
 	assert_int_equal(set_back, 0);
 }

@@ -65,7 +65,7 @@ int kvm_check(int result, const char *name)
 
 bool run_pause_asked(const struct run *of)
 {
-	return of->entry_gate & PAUSED;
+	return of->entry_gate & PAUSE;
 }
 
 void run_pause(struct run *of)
@@ -232,7 +232,7 @@ static void test_held(void **state)
 {
 	(void)state;
 	place(0, 0x200, 0x3c5, 0x2000000);
-	run.entry_gate = PAUSED;
+	run.entry_gate = PAUSE_ASKED;
 	pass(60 * S);
 	assert_int_equal(pauses, 0);
 	assert_int_equal(reports, 0);

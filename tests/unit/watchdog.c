@@ -111,7 +111,7 @@ static void test_answers(void **state)
 /* Who waits for output or for a debugger is not asked, nor is anybody after the end. */
 static void test_waits(void **state)
 {
-	static const uint32_t gates[] = { PAUSED, HELD_BY_CONSOLE, HELD_BY_TRACE };
+	static const uint32_t gates[] = { PAUSE_ASKED, PAUSED, HELD_BY_CONSOLE, HELD_BY_TRACE };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {

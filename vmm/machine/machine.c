@@ -479,9 +479,6 @@ void machine_run(struct machine *machine)
 		stuck_start(&machine->stuck);
 	run_start(&machine->run);
 	watchdog_start(&machine->watchdog);
-	/* Somebody may have asked while there was no run that could be paused. */
-	if (machine->saver.ask && machine->saver.is_asked(machine->saver.context))
-		run_ask_pause(&machine->run);
 	serve_run(&machine->run, machine->console);
 	run_finish(&machine->run);
 	power_finish(&machine->power);

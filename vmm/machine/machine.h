@@ -45,8 +45,6 @@ struct machine_saver {
 	/* The guest shall be saved: while it runs, or with `now` where it stands. From any thread.
 	 */
 	void (*ask)(void *context, bool now);
-	/* Has it been asked, and not been done yet? */
-	bool (*is_asked)(void *context);
 	/* All CPUs are paused. False: they shall stay so, and it be called again. */
 	bool (*at_pause)(void *context);
 	void *context;

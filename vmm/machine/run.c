@@ -97,9 +97,10 @@ void run_start(struct run *run)
 	__atomic_compare_exchange_n(&run->end, &reset, RUNNING, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 	run->broken = false;
-	__atomic_fetch_and(&run->entry_gate, HELD, __ATOMIC_RELAXED);
+	/* A pause that was requested between two runs is one of the next. */
+	__atomic_fetch_and(&run->entry_gate, HELD | PAUSE_ASKED, __ATOMIC_RELAXED);
 	if (run->starts_paused)
-		__atomic_fetch_or(&run->entry_gate, PAUSED, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&run->entry_gate, PAUSE_ASKED, __ATOMIC_RELAXED);
 	/* A resumed guest's time stands still until here. */
 	if (!run->starts_paused)
 		(void)clock_start();
@@ -155,30 +156,41 @@ bool run_wait_at_entry_gate(struct vcpu *vcpu)
 
 /* ---- pausing ---- */
 
-void run_ask_pause(struct run *run)
+static void close_gate(struct run *run, uint32_t by)
 {
-	__atomic_fetch_or(&run->entry_gate, PAUSED, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&run->entry_gate, by, __ATOMIC_SEQ_CST);
 	/* vCPUs that are held complete their instruction. */
 	futex_wake_all(&run->entry_gate);
+}
+
+void run_ask_pause(struct run *run)
+{
+	close_gate(run, PAUSE_ASKED);
 	wake_loop(run->loop.wake);
 }
 
 bool run_pause_asked(const struct run *run)
 {
-	return __atomic_load_n(&run->entry_gate, __ATOMIC_ACQUIRE) & PAUSED;
+	return __atomic_load_n(&run->entry_gate, __ATOMIC_ACQUIRE) & PAUSE;
 }
 
 void run_pause(struct run *run)
 {
-	if (!run_pause_asked(run))
-		run_ask_pause(run);
-	if (!run->paused)
+	if (!run->paused) {
+		close_gate(run, PAUSED);
 		run_kick(run);
+	}
 	wait_for_cpus(run);
 	clock_stop();
 	run->paused = true;
 	for (unsigned i = 0; i < run->cpus; i++)
 		no_syndrome_complete(&run->vcpus[i]);
+}
+
+void run_complete_pause(struct run *run)
+{
+	run_pause(run);
+	__atomic_fetch_and(&run->entry_gate, ~(uint32_t)PAUSE_ASKED, __ATOMIC_ACQUIRE);
 }
 
 void run_was_continued(void *opaque)
@@ -251,7 +263,7 @@ void run_wait_if_paused(struct vcpu *vcpu)
 		/* Whoever requests a pause after this store kicks after it, too, so that
 		 * immediate_exit stays set. */
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-		if (!(__atomic_load_n(&vcpu->guest->entry_gate, __ATOMIC_SEQ_CST) & PAUSED))
+		if (!(__atomic_load_n(&vcpu->guest->entry_gate, __ATOMIC_SEQ_CST) & PAUSE))
 			return;
 		/* If the run has ended, no resume would wake it: it must wait for the next start
 		 * instead. */

@@ -48,13 +48,17 @@ struct run {
 
 /* Reasons for a vCPU not to enter the guest again after an exit. */
 enum entry_gate {
-	OVER = 1,   /* the run has ended */
-	PAUSED = 2, /* complete the instruction that exited, then wait */
+	OVER = 1, /* the run has ended */
+	/* Complete the instruction that exited, then wait: a pause was requested, and is not yet
+	 * complete; or the event loop's thread has paused the run, and not yet resumed it. */
+	PAUSE_ASKED = 2,
+	PAUSED = 4,
+	PAUSE = PAUSE_ASKED | PAUSED,
 	/* vCPUs wait because queued output has filled up; one bit per outlet. These bits outlast
 	 * the run, as the queues do. */
-	HELD_BY_CONSOLE = 4,
-	HELD_BY_MESSAGES = 8,
-	HELD_BY_TRACE = 16,
+	HELD_BY_CONSOLE = 8,
+	HELD_BY_MESSAGES = 16,
+	HELD_BY_TRACE = 32,
 	HELD = HELD_BY_CONSOLE | HELD_BY_MESSAGES | HELD_BY_TRACE,
 };
 
@@ -89,11 +93,15 @@ void run_kick(struct run *run);
 /*
  * A pause is for inspecting the guest: its vCPUs stand between two instructions, and their
  * registers are consistent and may be changed. Any thread may request a pause; the event loop's
- * thread completes it, and resumes all vCPUs but those that are `frozen`.
+ * thread completes it, and resumes all vCPUs but those that are `frozen`. A request that comes when
+ * the one before is complete is for another pause, as soon as the run is resumed.
  */
 void run_ask_pause(struct run *run);
+/* Has a pause been requested that is not complete, or is the run paused? */
 bool run_pause_asked(const struct run *run);
+/* Pauses the run, and leaves requests as they are. */
 void run_pause(struct run *run);
+void run_complete_pause(struct run *run);
 void run_resume(struct run *run);
 /*
  * The whole process may be suspended by SIGSTOP, which cannot be caught. When it continues, the

@@ -78,7 +78,7 @@ static void complete_pause(struct run *run)
 
 	if (suspended && !clock_is_stopped() && run_pause_after_suspension(run))
 		clock_set_back(suspended);
-	run_pause(run);
+	run_complete_pause(run);
 	if (run->at_pause && !run->at_pause(run->at_pause_context))
 		return;
 	if (run->on_paused)

@@ -394,8 +394,8 @@ static uint32_t wishes(const struct save *save)
 	return __atomic_load_n(&save->wanted, __ATOMIC_ACQUIRE);
 }
 
-/* The timer's: it expires in each turn of the event loop while memory is written, and after each
- * pause. */
+/* The timer's: it expires in each turn of the event loop while memory is written, and when the
+ * guest's state was taken. */
 static void work(void *opaque)
 {
 	struct save *save = opaque;
@@ -412,9 +412,6 @@ static void work(void *opaque)
 		else if (!(wishes(save) & SAVE_NOW))
 			loop_set_timer(&save->timer, 0, 0);
 	}
-	/* The end of a pause, after at_pause, does not keep the request for another one. */
-	if (save->phase == SAVE_IDLE && wishes(save))
-		run_ask_pause(&save->machine->run);
 	loop_was_busy(&save->machine->run.loop);
 }
 
@@ -432,11 +429,6 @@ void save_run_is_over(struct save *save)
 static void on_user_signal(void *save)
 {
 	save_ask(save, false);
-}
-
-static bool save_is_asked(void *save)
-{
-	return wishes(save) != 0;
 }
 
 static void take_or_begin(struct save *save, bool takes)
@@ -513,8 +505,7 @@ static bool save_at_pause(void *opaque)
 	/* It shall not go on elsewhere and here. */
 	if (save->ends && save->phase == SAVE_TAKEN)
 		complete(save);
-	/* A debugger's pause comes here in every turn. */
-	if (!run->on_paused || save->phase != SAVE_IDLE)
+	if (save->phase != SAVE_IDLE)
 		loop_set_timer(&save->timer, 0, 0);
 	return true;
 }
@@ -543,7 +534,6 @@ void save_attach(struct save *save, struct machine *machine)
 		};
 		loop_add_timer(&machine->run.loop, &save->timer);
 		machine->saver = (struct machine_saver){ .ask = save_ask,
-							 .is_asked = save_is_asked,
 							 .at_pause = save_at_pause,
 							 .context = save };
 		vcpu_watch_user_signal(on_user_signal, save);
