@@ -99,7 +99,8 @@ sub pack_rival {
 my %notes;
 
 # boot GIC STEPS MONITORS FILE...: returns ROW => MONITOR => FIGURE. Without qemu-run.sh, because its token
-# differs every time, and the host's kernel uses its command line for random numbers.
+# differs every time, and the host's kernel uses its command line for random numbers; as it does the time of day,
+# which is the emulated machine's, too.
 sub boot {
 	my ($gic, $steps, $monitors, @files) = @_;
 	write_file("$work/rows.sh", "monitors='$monitors'\nsteps='$steps'\n" . contents('tests/bench/rows.sh'));
@@ -110,7 +111,7 @@ sub boot {
 	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
 	my $output = `timeout -k 5 3600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
 		-cpu cortex-a57 -m 1G -nographic -nic none -no-reboot \\
-		-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00 \\
+		-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm \\
 		-kernel build/sysroot/vmlinuz -initrd $work/initrd -append '$command_line' </dev/null 2>&1`;
 	die "GICv$gic, $steps, $monitors:\n$output" if $output !~ /^end\r?$/m;
 	my %rows;

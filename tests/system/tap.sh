@@ -96,9 +96,10 @@ on_quick_host() {
 }
 
 # boot_counting ARGUMENT...: the same on a host whose clock counts instructions, one a nanosecond, and skips
-# what all of it sleeps through: its times, and limits by them, do not depend on how busy this machine is.
+# what all of it sleeps through: its times, its time of day, and limits by them, do not depend on how busy this machine
+# is.
 boot_counting() {
-	QEMU_EXTRA="-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00 ${QEMU_EXTRA-}" boot "$@"
+	QEMU_EXTRA="-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm ${QEMU_EXTRA-}" boot "$@"
 }
 
 # on_qemu PAYLOAD SEED ARGUMENT...: what the payload prints on QEMU's own `virt` machine goes to $work/theirs. The
