@@ -49,7 +49,7 @@ proc disturb {name devices} {
 		send "rebind [expr {$i % $devices}]; echo re\\bound\r"
 		foreach {key text} [list "" "\nrebound" "" $::guest \001l "is unplugged" \001l "is plugged in"] {
 			send $key
-			expect -ex $text {} timeout { give_up "$name: is disturbed" $text }
+			await "$name: is disturbed" $text
 		}
 	}
 	report 1 "$name: is disturbed"
@@ -71,10 +71,10 @@ proc exchange {name arguments networks more} {
 	set fetched ""
 	foreach i $networks { append fetched "fetched from 10.$i.0.1 " }
 	type "$name: the guest" "{ for i in 1 2; do fetch 10.\$i.0.2; done >/tmp/host; >/tmp/www/fetched; } & [nestling $arguments {}] $more" $::guest
-	send "for i in $networks; do fetch 10.\$i.0.1 >>/tmp/log & done\r"
+	send "fetch_all $networks\r"
 	expect -ex $::guest
 	disturb $name [llength $networks]
-	type "$name: fetches a file over each network" "wait; sort /tmp/log | tr '\\n' ' '; echo al\\l" "${fetched}all" $::guest
+	type "$name: fetches a file over each network" ">/tmp/wanted; wait; sort /tmp/log | tr '\\n' ' '; echo al\\l" "${fetched}all" $::guest
 	type "$name: the host has what it wants" "get http://10.1.0.1/fetched; echo do\\ne" "\ndone" $::guest
 }
 
@@ -99,9 +99,9 @@ proc go_on {name networks} {
 	send \001w
 	see "$name: the guest is saved" "saved to"
 	if {$::programs ne ""} {
-		type "$name: the streams flow on" "for i in $networks; do flows \$i; done; killall iperf3; echo flo\\w" "\nflow" $::guest
+		type "$name: the streams flow on" "for i in $networks; do flows \$i; done; echo flo\\w" "\nflow" $::guest
 	}
-	type "$name: goes on, and has the rest" "touch /tmp/go; wait; sort /tmp/slow | tr '\\n' ' '; echo al\\l" "${fetched}all" $::guest
+	type "$name: goes on, and has the rest" "touch /tmp/go; \[ ! -e /usr/bin/iperf3 ] || killall iperf3; wait; sort /tmp/slow | tr '\\n' ' '; echo al\\l" "${fetched}all" $::guest
 }
 
 # leave NAME NETWORKS: the guest ends; what the others have fetched from it.

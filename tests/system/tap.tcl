@@ -23,14 +23,17 @@ proc plan {} {
 	puts 1..$tests
 }
 
-# see NAME TEXT...: they come to stand on the screen, one after the other. If one does not, that is the end:
-# what the test does next would be typed at something else.
-proc see {name args} {
+# await NAME TEXT: it comes to stand on the screen. If it does not, that is the end, of that name: what the test does
+# next would be typed at something else.
+proc await {name text} {
 	global expect_out
-	foreach text $args {
-		expect -ex $text continue timeout { expect * } eof
-		give_up $name $text
-	}
+	expect -ex $text return timeout { expect * } eof
+	give_up $name $text
+}
+
+# see NAME TEXT...: they do, one after the other.
+proc see {name args} {
+	foreach text $args { await $name $text }
 	report 1 $name
 }
 
@@ -38,7 +41,7 @@ proc see {name args} {
 proc give_up {name wanted} {
 	global expect_out
 	report 0 $name
-	puts "# wanted: $wanted"
+	puts "# wanted: [string trim $wanted]"
 	foreach line [split [string map {\r {}} $expect_out(buffer)] \n] { puts "# $line" }
 	exit 1
 }
