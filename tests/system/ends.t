@@ -51,7 +51,7 @@ run "nobody reads stdout, the guest is over, SIGTERM: what waits comes out, for 
 	rm /tmp/said; nestling --trace=psci hello </dev/null >&3 2>/tmp/said & \
 	until grep -qs SYSTEM_OFF /tmp/said; do :; done; \
 	kill \$!; until grep -q '^ShdPnd:.0*\$' /proc/\$!/status; do :; done; kill -CONT \$reader; wait \$!; \
-	got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; \
+	got=\$?; until grep -o 'Hello from the guest' /tmp/all; do :; done; kill \$reader; wait \$reader; \
 	(exit \$got)" "\nHello from the guest"
 run "--stats: Ctrl-A s while CPUs are in the guest" 130 "nestling -c 2 --stats spin.bin" spinning \001s \
 	"CPU 0 kvm " "CPU 1 ns in " "memory KiB" $x
