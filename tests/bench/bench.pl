@@ -15,6 +15,8 @@ my $what = $ARGV[0] // '';
 chdir dirname(__FILE__) . '/../..' or die "$!\n";
 my $budget = 'tests/bench/budget';
 my $work = File::Temp->newdir;
+# It is removed then, too; limit.pl ends the host when nobody waits for it.
+$SIG{$_} = sub { exit 1 } for qw(HUP INT TERM);
 
 my @monitors = qw(floor nestling leanest qemu);
 my %label = (
@@ -109,7 +111,7 @@ sub boot {
 	system("rootfs/pack.sh $work/cpio <$work/list && cat build/test-rootfs.cpio $work/cpio >$work/initrd") == 0
 		or die "rootfs/pack.sh failed\n";
 	my $command_line = 'console=ttyAMA0 panic=-1 quiet loglevel=1 nokaslr norandmaps rdinit=/init -- --script /payloads/rows.sh';
-	my $output = `timeout -k 5 3600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
+	my $output = `exec tests/system/limit.pl 3600 qemu-system-aarch64 -machine virt,gic-version=$gic,virtualization=on \\
 		-cpu cortex-a57 -m 1G -nographic -nic none -no-reboot \\
 		-icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm \\
 		-kernel build/sysroot/vmlinuz -initrd $work/initrd -append '$command_line' </dev/null 2>&1`;

@@ -35,6 +35,7 @@ sub end {
 	exit 124;
 }
 $SIG{$_} = sub { end("SIG$_[0]") } for qw(HUP INT TERM);
+$SIG{PIPE} = 'IGNORE'; # who read what it prints may be gone before it has ended the command
 
 my $patience = time + $limit;
 sub look_at_the_clock {

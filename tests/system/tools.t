@@ -155,4 +155,18 @@ is 'run.pl: a test that failed, and why, is there once more at the end' \
 	"$? $(sed -n '/^What failed/,/^$/p' <<<"$out" | grep -E 'a.t|#')" "1 $work/a.t: not ok 1 - a claim
     # why"
 
+# ---- the bench ----
+
+mkdir "$work/qemu" "$work/tmp"
+printf '%s\n' '#!/bin/sh' 'echo $$ >&5' 'exec sleep 600 5>&-' >"$work/qemu/qemu-system-aarch64"
+chmod +x "$work/qemu/qemu-system-aarch64"
+mkfifo "$work/begun"
+PATH=$work/qemu:$PATH TMPDIR=$work/tmp tests/bench/bench.pl --budget >"$work/out" 2>&1 5>"$work/begun" &
+read -r host <"$work/begun"
+kill $!
+wait $!
+for _ in {1..300}; do kill -0 "$host" 2>"$work/stderr" || break; sleep 0.1; done
+like 'bench.pl: a signal ends its host, too' "$(cat "$work/stderr")" 'No such process'
+is 'and it leaves nothing behind' "$(ls "$work/tmp")" ''
+
 plan
